@@ -1,0 +1,60 @@
+"""One HTTP exchange with a provider, as two values.
+
+Grants yield a `Request` and receive a `Response`; `holdfast.outbound` is the only place that turns one into
+the other. Neither shows its content when printed: both may carry tokens.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Request:
+    """What goes out. `url` is absolute and already encoded; `hosts` are the only hosts it may go to."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or ""
+
+    def __repr__(self) -> str:
+        return f"Request({self.method} {self.host})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Response:
+    """What came back, read whole. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def document(self) -> Any:
+        """The body as JSON; a form-encoded body as a dict (some token endpoints answer so). None if it is neither."""
+        media = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media == "application/x-www-form-urlencoded":
+            return dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
+        try:
+            return json.loads(self.body, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            return None
+
+    def __repr__(self) -> str:
+        return f"Response({self.status}, {len(self.body)} bytes)"
+
+
+Send = Callable[[Request], Awaitable[Response]]
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON (RFC 8259 section 6)")

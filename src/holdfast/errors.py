@@ -1,0 +1,212 @@
+"""Everything that can go wrong, as one tree. No HTTP here: `holdfast.http.errors` gives each its status.
+
+    HoldfastError
+    ├── CallerError                     the request is wrong; the caller changes it
+    │   ├── RequestValidationError      a member, parameter or body is missing or malformed
+    │   ├── RequestHeadersValidationError
+    │   ├── UnauthorizedError           no key, a wrong key, or a key that may not do this
+    │   ├── PayloadTooLargeError, UnsupportedMediaTypeError, MethodNotAllowedError
+    │   ├── EntityNotFoundError         path, consumer, resource, token: nothing of that name
+    │   │   ├── ConnectorNotFoundError
+    │   │   ├── IntegrationNotFoundError
+    │   │   └── ConnectionNotFoundError
+    │   ├── ConflictError
+    │   ├── InvalidStateError           the connection is not in a state that allows this
+    │   └── OAuthRedirectUriError, OAuthInvalidStateError
+    ├── ConsumerError                   the end customer must act (reconnect, fill in a setting)
+    │   ├── ConnectionSettingsError
+    │   └── ConnectorCredentialsError
+    ├── OperatorError                   whoever runs the product must act
+    │   ├── OAuthCredentialsNotFoundError, ConnectorDisabledError
+    │   └── SettingsError               Holdfast itself is configured wrongly; it refuses to start
+    ├── ProviderError                   the provider answered, and the answer was not a credential
+    │   ├── GrantRejected               this grant is dead; the consumer reconnects
+    │   ├── GrantMisconfigured          the OAuth client is wrong; the operator fixes it, no connection dies
+    │   └── GrantDeferred               no usable answer now; the same request may work later
+    ├── EgressRefused                   an outbound address the policy does not allow
+    ├── IntegrityError                  a sealed value did not open; that row fails closed
+    └── Unavailable                     a local fault (database, disk); nothing is known to be wrong
+
+Each error says whether trying the same again can help (`retryable`) and who must act (`actor`).
+Its `detail` is shown to callers and logged: never put a secret, a URL query or a provider's body in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+Actor = Literal["caller", "consumer", "operator", "nobody"]
+
+
+class HoldfastError(Exception):
+    """Something went wrong."""
+
+    actor: ClassVar[Actor] = "nobody"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str | dict[str, Any] | None = None) -> None:
+        self.detail: str | dict[str, Any] = detail if detail is not None else (type(self).__doc__ or "").split("\n")[0]
+        super().__init__(self.detail)
+
+
+class CallerError(HoldfastError):
+    """The request is wrong."""
+
+    actor = "caller"
+
+
+class RequestValidationError(CallerError):
+    """A parameter or a member of the body is missing or malformed."""
+
+
+class RequestHeadersValidationError(CallerError):
+    """A required header is missing or malformed."""
+
+
+class UnauthorizedError(CallerError):
+    """Missing authentication"""
+
+
+class PayloadTooLargeError(CallerError):
+    """The body is larger than 1 MiB."""
+
+
+class UnsupportedMediaTypeError(CallerError):
+    """Send the body as application/json, without content coding."""
+
+
+class MethodNotAllowedError(CallerError):
+    """This path does not answer this method."""
+
+
+class EntityNotFoundError(CallerError):
+    """Nothing was found at this path."""
+
+    def __init__(self, entity: str, id: str) -> None:
+        super().__init__({"not_found": {"entity": entity, "id": id}})
+
+
+class ConnectorNotFoundError(EntityNotFoundError):
+    """No connector of this name is in the catalogue."""
+
+
+class IntegrationNotFoundError(EntityNotFoundError):
+    """The application has not set up this integration."""
+
+
+class ConnectionNotFoundError(EntityNotFoundError):
+    """The consumer has no connection of this name."""
+
+
+class ConflictError(CallerError):
+    """Somebody else changed the same thing at the same time."""
+
+    retryable = True
+
+
+class InvalidStateError(CallerError):
+    """The connection is not in a state that allows this."""
+
+
+class OAuthRedirectUriError(CallerError):
+    """The redirect_uri is missing, or is not one that the application has registered."""
+
+
+class OAuthInvalidStateError(CallerError):
+    """The state parameter is unknown, expired or already used. Start the authorization again."""
+
+
+class ConsumerError(HoldfastError):
+    """The end customer must act."""
+
+    actor = "consumer"
+
+
+class ConnectionSettingsError(ConsumerError):
+    """A required setting of the connection is missing or malformed."""
+
+
+class ConnectorCredentialsError(ConsumerError):
+    """The connection has no usable credentials. Authorize it again."""
+
+
+class OperatorError(HoldfastError):
+    """Whoever runs the product must act."""
+
+    actor = "operator"
+
+
+class OAuthCredentialsNotFoundError(OperatorError):
+    """The integration has no OAuth client_id and client_secret."""
+
+
+class ConnectorDisabledError(OperatorError):
+    """The integration is switched off for this application."""
+
+
+class SettingsError(OperatorError):
+    """Holdfast is configured wrongly."""
+
+
+class ProviderError(HoldfastError):
+    """The provider did not give a credential.
+
+    `code` is the provider's error code (RFC 6749 section 5.2) where it gave one that is safe to show,
+    `status` the HTTP status it answered with, where it answered.
+    """
+
+    def __init__(self, detail: str, *, code: str | None = None, status: int | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.status = status
+
+
+class GrantRejected(ProviderError):
+    """The provider will not accept this grant again."""
+
+    actor = "consumer"
+
+
+class GrantMisconfigured(ProviderError):
+    """The provider refused the OAuth client, not the grant."""
+
+    actor = "operator"
+
+
+class GrantDeferred(ProviderError):
+    """The provider could not answer now."""
+
+    retryable = True
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        status: int | None = None,
+        retry_after: int | None = None,
+        ambiguous: bool = False,
+    ) -> None:
+        """`retry_after` is in seconds. `ambiguous`: the provider may have acted on the request."""
+        super().__init__(detail, code=code, status=status)
+        self.retry_after = retry_after
+        self.ambiguous = ambiguous
+
+
+class EgressRefused(HoldfastError):
+    """The address is not one that Holdfast may call."""
+
+    actor = "operator"
+
+
+class IntegrityError(HoldfastError):
+    """A sealed value did not open under its key and place."""
+
+    actor = "operator"
+
+
+class Unavailable(HoldfastError):
+    """A local fault; try again shortly."""
+
+    actor = "operator"
+    retryable = True

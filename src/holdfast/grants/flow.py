@@ -1,0 +1,65 @@
+"""What every flow is given, and the one driver."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+from urllib.parse import quote, quote_plus, urlencode, urlsplit, urlunsplit
+
+from holdfast.domain.connector import Connector, OAuth
+from holdfast.domain.credential import Client
+from holdfast.domain.exchange import Request, Response, Send
+from holdfast.domain.template import Values
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Setup:
+    """What a flow knows of a connection: its connector, the OAuth client, the values for templates.
+
+    `hosts` are the only hosts its requests may go to. `values` holds secrets, so a Setup does not print.
+    """
+
+    connector: Connector
+    hosts: tuple[str, ...]
+    client: Client | None = None
+    values: Values = field(default_factory=dict)
+
+    @property
+    def oauth(self) -> OAuth:
+        oauth = self.connector.auth.oauth
+        assert oauth is not None, f"{self.connector.id} is not an OAuth connector"
+        return oauth
+
+    def having(self, **namespaces: Mapping[str, str]) -> Setup:
+        """The same set-up with more values, e.g. `having(cred={"access_token": …})`."""
+        merged = {name: {**self.values.get(name, {}), **values} for name, values in namespaces.items()}
+        return replace(self, values={**self.values, **merged})
+
+
+async def drive(flow: Generator[Request, Response, T], send: Send) -> T:
+    """Performs a flow's requests with `send` until it returns."""
+    try:
+        request = next(flow)
+        while True:
+            request = flow.send(await send(request))
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+
+
+def form(members: Mapping[str, Any]) -> bytes:
+    return urlencode(members).encode()
+
+
+def document(members: Mapping[str, Any]) -> bytes:
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def with_query(url: str, members: Mapping[str, str], *, plus: bool = False) -> str:
+    """`url` with `members` added to its query, percent-encoded (`plus`: a space as `+`); any fragment is dropped."""
+    scheme, host, at, query, _ = urlsplit(url)
+    added = urlencode(members, quote_via=quote_plus if plus else quote)
+    return urlunsplit((scheme, host, at, "&".join(filter(None, [query, added])), ""))

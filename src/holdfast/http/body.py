@@ -1,0 +1,112 @@
+"""A JSON body, read strictly (RFC 8259): bounded in size, depth, keys and text, no duplicate names, no NaN."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+
+from holdfast.errors import PayloadTooLargeError, RequestValidationError, UnsupportedMediaTypeError
+
+BODY_LIMIT = 1 << 20
+DEPTH_LIMIT = 32
+KEY_LIMIT = 10_000
+TEXT_LIMIT = 65_536
+# What JSON text can hold but a database, a header or another parser cannot: NUL and unpaired surrogates.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_MEDIA = ("application/json", "")
+
+
+async def read_json(request: Request) -> Any:
+    """The body as JSON; None if there is none.
+
+    PayloadTooLargeError over 1 MiB, UnsupportedMediaTypeError for anything that is not plain JSON,
+    RequestValidationError for JSON that is malformed or beyond the limits.
+    """
+    raw = await _read(request)
+    if not raw.strip():
+        return None
+    media, _, charset = request.headers.get("content-type", "").partition(";")
+    if media.strip().lower() not in _MEDIA or not _is_utf8(charset) or request.headers.get("content-encoding"):
+        raise UnsupportedMediaTypeError()
+    return parse(raw)
+
+
+def parse(raw: bytes) -> Any:
+    """`raw` as JSON within the limits. RequestValidationError says what is wrong, never what was sent."""
+    _check_depth(raw)
+    try:
+        document = json.loads(raw.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_members)
+    except RequestValidationError:
+        raise
+    except (ValueError, RecursionError):
+        raise RequestValidationError("The body is not valid JSON in UTF-8.") from None
+    _check_values(document)
+    return document
+
+
+async def _read(request: Request) -> bytes:
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > BODY_LIMIT:
+        raise PayloadTooLargeError()
+    chunks, size = [], 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > BODY_LIMIT:
+                raise PayloadTooLargeError()
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise RequestValidationError("The body ended early.") from None
+    return b"".join(chunks)
+
+
+def _check_depth(raw: bytes) -> None:
+    """Counts brackets outside strings before any parser recurses into them."""
+    depth = 0
+    for byte in _STRING.sub(b"", raw):
+        if byte in b"[{":
+            depth += 1
+            if depth > DEPTH_LIMIT:
+                raise RequestValidationError(f"The body is nested deeper than {DEPTH_LIMIT} levels.")
+        elif byte in b"]}":
+            depth -= 1
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise RequestValidationError("The body names a member twice.")
+    return members
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _check_values(document: Any) -> None:
+    keys, pending = 0, [document]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            keys += len(value)
+            pending += [*value, *value.values()]
+        elif isinstance(value, list):
+            pending += value
+        elif isinstance(value, str):
+            if len(value) > TEXT_LIMIT or _UNSTORABLE.search(value):
+                raise RequestValidationError("The body holds a text that is too long or cannot be stored.")
+        elif isinstance(value, float) and value in (float("inf"), float("-inf")):
+            raise RequestValidationError("The body holds a number that is out of range.")
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise RequestValidationError("The body holds a number that is out of range.")
+        if keys > KEY_LIMIT:
+            raise RequestValidationError(f"The body has more than {KEY_LIMIT} members.")
+
+
+def _is_utf8(parameters: str) -> bool:
+    match = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", parameters, re.IGNORECASE)
+    return match is None or match[1].lower() in ("utf-8", "utf8")

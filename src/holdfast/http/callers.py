@@ -1,0 +1,75 @@
+"""Who is asking, for whom: the `Authorization` header and two selectors become a `Scope`.
+
+The key is the credential; `x-apideck-app-id` must name the key's own application, and `x-apideck-consumer-id`
+selects one of its consumers. A header that comes twice is refused: proxies disagree about which one counts.
+"""
+
+from __future__ import annotations
+
+import hmac
+
+from starlette.requests import Request
+
+from holdfast.domain.tenancy import Scope
+from holdfast.errors import RequestHeadersValidationError, UnauthorizedError
+from holdfast.usecases import Vault, keys
+
+APP_ID, CONSUMER_ID = "x-apideck-app-id", "x-apideck-consumer-id"
+ID_LIMIT = 255
+
+
+async def scope_of(request: Request, vault: Vault, *, needs: str = "connections", consumer: bool = True) -> Scope:
+    """The scope of a request with an API key that has the scope `needs`.
+
+    UnauthorizedError for a missing, wrong or foreign key, RequestHeadersValidationError for a missing selector;
+    the consumer may be left out when `consumer` is false.
+    """
+    key = await keys.identify(vault, _credential(request))
+    if key is None:
+        raise UnauthorizedError("Invalid Authorization Token")
+    if needs not in key.scopes:
+        raise UnauthorizedError(f"The API key does not have the scope {needs}.")
+    application_id = _selector(request, APP_ID)
+    if application_id is None:
+        raise _missing(APP_ID)
+    if not hmac.compare_digest(application_id.encode(), key.application_id.encode()):
+        raise UnauthorizedError("The API key belongs to another application.")
+    consumer_id = _selector(request, CONSUMER_ID)
+    if consumer_id is None and consumer:
+        raise _missing(CONSUMER_ID)
+    return Scope(application_id, consumer_id, f"key:{key.id}")
+
+
+def require_admin(request: Request, admin_token: str) -> None:
+    """UnauthorizedError unless the request carries the admin token."""
+    if not hmac.compare_digest(_credential(request).encode("utf-8", "surrogatepass"), admin_token.encode()):
+        raise UnauthorizedError("Invalid Authorization Token")
+
+
+def _credential(request: Request) -> str:
+    text = _single(request, "authorization")
+    if not text:
+        raise UnauthorizedError("Missing authentication")
+    scheme, _, rest = text.partition(" ")
+    return rest.strip() if scheme.lower() == "bearer" else text.strip()
+
+
+def _selector(request: Request, name: str) -> str | None:
+    value = _single(request, name)
+    if not value:
+        return None
+    if len(value) > ID_LIMIT or not value.isascii() or not value.isprintable():
+        raise RequestHeadersValidationError(f"{name} is at most {ID_LIMIT} printable ASCII characters.")
+    return value
+
+
+def _single(request: Request, name: str) -> str | None:
+    raw = name.encode()
+    values = [value for header, value in request.headers.raw if header == raw]
+    if len(values) > 1:
+        raise UnauthorizedError(f"The header {name} was sent more than once.")
+    return values[0].decode("latin-1") if values else None
+
+
+def _missing(name: str) -> RequestHeadersValidationError:
+    return RequestHeadersValidationError({"missing": [{name: "required"}]})

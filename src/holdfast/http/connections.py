@@ -1,0 +1,116 @@
+"""Connections of a consumer: `docs/reference/api.md`, Connections."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from holdfast.http import wire
+from holdfast.http.operations import Api, Body, Call, Param
+from holdfast.usecases import connections
+
+api = Api("Connections")
+
+UnifiedApi = Annotated[str, Param("path", "unified_api", "The unified API, such as crm.", "crm")]
+ServiceId = Annotated[str, Param("path", "service_id", "The connector's id.", "pipedrive")]
+Resource = Annotated[str, Param("path", "resource", "A resource of the unified API, in the plural.", "leads")]
+OnlyApi = Annotated[str | None, Param("query", "api", "Only integrations of this unified API.", "crm")]
+Configured = Annotated[
+    bool | None, Param("query", "configured", "Only integrations that the consumer has, or has not, added.")
+]
+ResourceId = Annotated[str | None, Param("query", "resource_id", "A record to take as the sample.")]
+ConnectionBody = Annotated[
+    wire.ConnectionInput, Body("The members to change; read-only members are ignored.", documented=wire.Connection)
+]
+NewConnectionBody = Annotated[
+    wire.ConnectionInput, Body("The connection; everything is optional.", required=False, documented=wire.Connection)
+]
+ImportBody = Annotated[wire.ConnectionImportData, Body("Credentials and settings from elsewhere.", required=False)]
+TokenBody = Annotated[wire.TokenInput, Body("Empty.", required=False)]
+
+ONE = "/vault/connections/{unified_api}/{service_id}"
+
+
+@api.operation("GET", ONE, "connectionsOne", summary="Get connection")
+async def one(call: Call, service_id: ServiceId, unified_api: UnifiedApi) -> wire.GetConnectionResponse:
+    """The consumer's connection. An integration that the consumer has not added answers as `available`."""
+    subject = await connections.one(call.scope, call.vault, unified_api, service_id)
+    return wire.GetConnectionResponse(data=wire.connection(call.scope, call.vault, subject))
+
+
+@api.operation("GET", "/vault/connections", "connectionsAll", summary="Get all connections", consumer=False)
+async def every(call: Call, api: OnlyApi = None, configured: Configured = None) -> wire.GetConnectionsResponse:
+    """All integrations of the application that are switched on, added by the consumer or not."""
+    found = await connections.every(call.scope, call.vault, api, configured)
+    return wire.GetConnectionsResponse(data=[wire.connection(call.scope, call.vault, s) for s in found])
+
+
+@api.operation("POST", ONE, "connectionsAdd", summary="Create connection")
+async def add(
+    call: Call, service_id: ServiceId, unified_api: UnifiedApi, connection: NewConnectionBody
+) -> wire.CreateConnectionResponse:
+    """Adds the connection, enabled unless the body says otherwise. One that exists is updated."""
+    subject = await connections.add(call.scope, call.vault, unified_api, service_id, wire.patch(connection))
+    return wire.CreateConnectionResponse(data=wire.connection(call.scope, call.vault, subject))
+
+
+@api.operation("PATCH", ONE, "connectionsUpdate", summary="Update connection")
+async def update(
+    call: Call, service_id: ServiceId, unified_api: UnifiedApi, connection: ConnectionBody
+) -> wire.UpdateConnectionResponse:
+    """Changes `enabled`, `settings`, `metadata` and `configuration`; the connection is added if need be."""
+    subject = await connections.update(call.scope, call.vault, unified_api, service_id, wire.patch(connection))
+    return wire.UpdateConnectionResponse(data=wire.connection(call.scope, call.vault, subject))
+
+
+@api.operation("DELETE", ONE, "connectionsDelete", summary="Delete connection", status=204)
+async def delete(call: Call, service_id: ServiceId, unified_api: UnifiedApi) -> None:
+    """Deletes the connection with everything it holds, and ends its grant at the provider."""
+    await connections.delete(call.scope, call.vault, unified_api, service_id)
+
+
+@api.operation("POST", ONE + "/import", "connectionsImport", summary="Import connection")
+async def import_(
+    call: Call, service_id: ServiceId, unified_api: UnifiedApi, connection_import_data: ImportBody
+) -> wire.CreateConnectionResponse:
+    """Creates or replaces the connection with credentials that were obtained elsewhere."""
+    given = wire.imported(connection_import_data, call.vault.clock.now())
+    subject = await connections.import_(call.scope, call.vault, unified_api, service_id, given)
+    return wire.CreateConnectionResponse(data=wire.connection(call.scope, call.vault, subject))
+
+
+@api.operation("POST", ONE + "/token", "connectionsToken", summary="Get access token")
+async def token(
+    call: Call, service_id: ServiceId, unified_api: UnifiedApi, body: TokenBody
+) -> wire.GetConnectionResponse:
+    """Exchanges stored client credentials, or a stored password, for an access token, which is kept and not shown."""
+    subject = await connections.token(call.scope, call.vault, unified_api, service_id)
+    return wire.GetConnectionResponse(data=wire.connection(call.scope, call.vault, subject))
+
+
+@api.operation("GET", ONE + "/{resource}/config", "connectionSettingsAll", summary="Get resource settings")
+async def resource_form(
+    call: Call, unified_api: UnifiedApi, service_id: ServiceId, resource: Resource
+) -> wire.GetConnectionResponse:
+    """The form of a resource's defaults, with the options that the connected account offers."""
+    subject, form = await connections.resource_form(call.scope, call.vault, unified_api, service_id, resource)
+    told = wire.resource_settings(call.scope, call.vault, subject, resource, form)
+    return wire.GetConnectionResponse(data=told)
+
+
+@api.operation("PATCH", ONE + "/{resource}/config", "connectionSettingsUpdate", summary="Update resource settings")
+async def update_resource(
+    call: Call, service_id: ServiceId, unified_api: UnifiedApi, resource: Resource, connection: ConnectionBody
+) -> wire.UpdateConnectionResponse:
+    """Replaces the defaults of one resource."""
+    defaults = wire.resource_defaults(connection, resource)
+    subject = await connections.update_resource(call.scope, call.vault, unified_api, service_id, resource, defaults)
+    return wire.UpdateConnectionResponse(data=wire.connection(call.scope, call.vault, subject))
+
+
+@api.operation("GET", ONE + "/{resource}/custom-fields", "customFieldsAll", summary="Get custom fields of a resource")
+async def custom_fields(
+    call: Call, unified_api: UnifiedApi, service_id: ServiceId, resource: Resource, resource_id: ResourceId = None
+) -> wire.GetCustomFieldsResponse:
+    """The fields that the connected account has beside the service's own."""
+    found = await connections.fields(call.scope, call.vault, unified_api, service_id, resource)
+    return wire.GetCustomFieldsResponse(data=[wire.custom_field(f) for f in found])

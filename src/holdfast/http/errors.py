@@ -1,0 +1,126 @@
+"""Errors as answers: one table of statuses, one envelope of six members.
+
+No permanent condition is a 5xx, because clients retry those for minutes: what a provider refuses is a 401 or 422.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from starlette.responses import Response
+
+from holdfast import errors
+from holdfast.errors import HoldfastError
+
+log = structlog.get_logger()
+
+REF = "https://developers.apideck.com/errors#"
+
+# type -> status, message. A type that is not listed answers as its closest listed ancestor.
+TABLE: dict[type[HoldfastError], tuple[int, str]] = {
+    errors.RequestValidationError: (400, "Invalid Params"),
+    errors.RequestHeadersValidationError: (400, "Invalid Params"),
+    errors.OAuthRedirectUriError: (400, "Invalid Redirect URI"),
+    errors.OAuthInvalidStateError: (400, "Invalid State"),
+    errors.CallerError: (400, "Bad Request"),
+    errors.UnauthorizedError: (401, "Unauthorized Request"),
+    errors.ConnectorCredentialsError: (401, "Connection Not Authorized"),
+    errors.GrantRejected: (401, "Provider Refused Credentials"),
+    errors.EntityNotFoundError: (404, "Not Found"),
+    errors.ConnectorNotFoundError: (404, "Unknown Connector"),
+    errors.IntegrationNotFoundError: (404, "Unknown Integration"),
+    errors.ConnectionNotFoundError: (404, "Unknown Connection"),
+    errors.MethodNotAllowedError: (405, "Method Not Allowed"),
+    errors.ConflictError: (409, "Conflict"),
+    errors.PayloadTooLargeError: (413, "Payload Too Large"),
+    errors.UnsupportedMediaTypeError: (415, "Unsupported Media Type"),
+    errors.InvalidStateError: (422, "Invalid State"),
+    errors.ConsumerError: (422, "Connection Settings"),
+    errors.ConnectionSettingsError: (422, "Invalid Connection Settings"),
+    errors.OperatorError: (422, "Integration Not Ready"),
+    errors.OAuthCredentialsNotFoundError: (422, "OAuth Client Missing"),
+    errors.ConnectorDisabledError: (422, "Integration Disabled"),
+    errors.SettingsError: (422, "Invalid Settings"),
+    errors.GrantMisconfigured: (422, "Provider Refused Client"),
+    errors.GrantDeferred: (422, "Provider Not Available"),
+    errors.ProviderError: (422, "Provider Error"),
+    errors.EgressRefused: (422, "Address Not Allowed"),
+    errors.IntegrityError: (422, "Stored Value Damaged"),
+    errors.Unavailable: (503, "Temporarily Unavailable"),
+}
+
+# The API's own names for what a provider did.
+TYPE_NAMES: dict[type[HoldfastError], str] = {
+    errors.GrantRejected: "OAuthConnectorError",
+    errors.GrantMisconfigured: "OAuthConnectorError",
+    errors.GrantDeferred: "OAuthConnectorError",
+    errors.ProviderError: "OAuthConnectorError",
+    errors.EgressRefused: "ConnectionSettingsError",
+    errors.PayloadTooLargeError: "RequestValidationError",
+    errors.UnsupportedMediaTypeError: "RequestValidationError",
+}
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The envelope of every error."""
+
+    status_code: int
+    error: str
+    type_name: str
+    message: str
+    detail: str | dict[str, Any]
+    ref: str
+
+
+def body(error: HoldfastError) -> ErrorBody:
+    """What is told of `error`."""
+    status, message = TABLE[next(kind for kind in type(error).__mro__ if kind in TABLE)]
+    name = type_name(error)
+    return ErrorBody(
+        status_code=status,
+        error=HTTPStatus(status).phrase,
+        type_name=name,
+        message=message,
+        detail=error.detail,
+        ref=reference(name),
+    )
+
+
+def answer(error: HoldfastError) -> Response:
+    """`error` as a response; a failure of our own, or of the operator's, is logged."""
+    told = body(error)
+    if told.status_code >= 500 or error.actor == "operator":
+        log.warning("answered_error", status=told.status_code, type=type(error).__name__)
+    response = Response(msgspec.json.encode(told), told.status_code, media_type="application/json")
+    retry_after = getattr(error, "retry_after", None) or (1 if told.status_code == 503 else None)
+    if retry_after:
+        response.headers["Retry-After"] = str(retry_after)
+    if told.status_code == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def unexpected() -> Response:
+    """A mistake of ours: nothing is told but that it happened."""
+    told = ErrorBody(
+        status_code=500,
+        error="Internal Server Error",
+        type_name="UnexpectedError",
+        message="Unexpected Error",
+        detail="Something went wrong here; the operator's log says where.",
+        ref=reference("UnexpectedError"),
+    )
+    return Response(msgspec.json.encode(told), 500, media_type="application/json")
+
+
+def type_name(error: HoldfastError) -> str:
+    """The API's name of an error."""
+    return TYPE_NAMES.get(type(error), type(error).__name__)
+
+
+def reference(name: str) -> str:
+    """Where published clients expect an error to be explained."""
+    return REF + name.lower()

@@ -1,0 +1,238 @@
+"""An operation, declared once: its route, how its parameters are read, and its entry in `/openapi.json`.
+
+    @api.operation("GET", "/vault/connections/{unified_api}/{service_id}", "connectionsOne", summary="Get connection")
+    async def one(call: Call, service_id: ServiceId, unified_api: UnifiedApi) -> GetConnectionResponse: ...
+
+The signature is the declaration. Parameters are `Annotated` with a `Param` and stand in the order in which
+generated clients take them, after the two selectors that every operation with an API key has; the one parameter
+annotated with a `Body` is the request body. A handler returns a struct, which is encoded with the operation's
+status, or a response of its own.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from holdfast.domain.tenancy import Scope
+from holdfast.errors import RequestValidationError
+from holdfast.http import callers
+from holdfast.http.body import read_json
+from holdfast.usecases import Vault
+
+Security = Literal["key", "admin", "none"]
+QUERY_LIMIT = 16_384
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A path or query parameter."""
+
+    where: Literal["path", "query"]
+    name: str
+    description: str
+    example: Any = None
+    style: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The request body. `documented` is the schema that `/openapi.json` shows in place of the one that is read."""
+
+    description: str
+    required: bool = True
+    documented: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request: who asks, and what the handler works with."""
+
+    vault: Vault
+    request: Request
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A declared parameter as the handler takes it."""
+
+    argument: str
+    param: Param
+    type: Any
+    default: Any
+
+    @property
+    def required(self) -> bool:
+        return self.default is inspect.Parameter.empty
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation as it was declared."""
+
+    method: str
+    path: str
+    operation_id: str
+    summary: str
+    description: str
+    tag: str
+    handler: Callable[..., Awaitable[Any]]
+    status: int
+    security: Security
+    needs: str
+    consumer: bool
+    parameters: tuple[Parameter, ...]
+    body: tuple[str, Any, Body] | None
+    returns: Any
+    errors: tuple[int, ...]
+
+
+@dataclass
+class Api:
+    """The declared operations of one part of the API."""
+
+    tag: str
+    operations: list[Operation] = field(default_factory=list)
+
+    def operation(
+        self,
+        method: str,
+        path: str,
+        operation_id: str,
+        *,
+        summary: str,
+        status: int = 200,
+        security: Security = "key",
+        needs: str = "connections",
+        consumer: bool = True,
+        errors: tuple[int, ...] = (400, 401, 402, 404, 422),
+    ) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]:
+        """Declares the decorated handler as the operation; `consumer`: whether the consumer selector is required."""
+
+        def declare(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+            parameters, body = _signature(handler)
+            self.operations.append(
+                Operation(
+                    method=method,
+                    path=path,
+                    operation_id=operation_id,
+                    summary=summary,
+                    description=inspect.getdoc(handler) or "",
+                    tag=self.tag,
+                    handler=handler,
+                    status=status,
+                    security=security,
+                    needs=needs,
+                    consumer=consumer,
+                    parameters=parameters,
+                    body=body,
+                    returns=get_type_hints(handler)["return"],
+                    errors=errors,
+                )
+            )
+            return handler
+
+        return declare
+
+
+def route(operation: Operation, vault: Vault, admin_token: str) -> Route:
+    """The route that performs `operation`."""
+    once = frozenset(p.param.name for p in operation.parameters if p.param.where == "query")
+
+    async def endpoint(request: Request) -> Response:
+        if operation.security == "key":
+            scope = await callers.scope_of(request, vault, needs=operation.needs, consumer=operation.consumer)
+        else:
+            if operation.security == "admin":
+                callers.require_admin(request, admin_token)
+            scope = Scope("", None, "admin" if operation.security == "admin" else "browser")
+        arguments = _arguments(request, operation.parameters, once)
+        if operation.body:
+            name, type_, body = operation.body
+            arguments[name] = _decode(await read_json(request), type_, body)
+        answer = await operation.handler(Call(vault, request, scope), **arguments)
+        if isinstance(answer, Response):
+            return answer
+        if answer is None:
+            return Response(status_code=operation.status)
+        return Response(_encode(answer), operation.status, media_type="application/json")
+
+    made = Route(operation.path, endpoint, methods=[operation.method], name=operation.operation_id)
+    if made.methods:
+        # Starlette answers HEAD wherever it answers GET; a link scanner's HEAD must not spend a state.
+        made.methods.discard("HEAD")
+    return made
+
+
+def single_query(request: Request, names: frozenset[str]) -> dict[str, str]:
+    """The query with each of `names` at most once; other parameters are ignored. RequestValidationError else."""
+    if len(request.scope["query_string"]) > QUERY_LIMIT:
+        raise RequestValidationError("The query is too long.")
+    found: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name in found and name in names:
+            raise RequestValidationError(f"The parameter {name} was sent more than once.")
+        found[name] = value
+    return found
+
+
+def _arguments(request: Request, parameters: tuple[Parameter, ...], once: frozenset[str]) -> dict[str, Any]:
+    query = single_query(request, once) if once else {}
+    found: dict[str, Any] = {}
+    for parameter in parameters:
+        source: Mapping[str, str] = request.path_params if parameter.param.where == "path" else query
+        raw = source.get(parameter.param.name)
+        if raw is None or (raw == "" and not parameter.required):
+            if parameter.required:
+                raise RequestValidationError({"missing": [{parameter.param.name: "required"}]})
+            found[parameter.argument] = parameter.default
+        else:
+            found[parameter.argument] = raw if parameter.type is str else _convert(raw, parameter)
+    return found
+
+
+def _convert(raw: str, parameter: Parameter) -> Any:
+    if "\x00" in raw:
+        raise RequestValidationError(f"The parameter {parameter.param.name} holds a NUL.")
+    if parameter.param.style == "spaceDelimited":
+        return raw.split()
+    try:
+        return msgspec.convert(raw.lower() if bool in get_args(parameter.type) else raw, parameter.type, strict=False)
+    except msgspec.ValidationError:
+        raise RequestValidationError(f"The parameter {parameter.param.name} does not have the expected type.") from None
+
+
+def _decode(document: Any, type_: Any, body: Body) -> Any:
+    if document is None:
+        if body.required:
+            raise RequestValidationError("The request needs a JSON body.")
+        document = {}
+    try:
+        return msgspec.convert(document, type_)
+    except msgspec.ValidationError as error:
+        raise RequestValidationError(str(error)) from None
+
+
+def _signature(handler: Callable[..., Awaitable[Any]]) -> tuple[tuple[Parameter, ...], tuple[str, Any, Body] | None]:
+    hints = get_type_hints(handler, include_extras=True)
+    parameters: list[Parameter] = []
+    body: tuple[str, Any, Body] | None = None
+    for name, declared in list(inspect.signature(handler).parameters.items())[1:]:
+        hint = hints[name]
+        if get_origin(hint) is not Annotated:
+            raise TypeError(f"{handler.__name__}: parameter {name} is neither a Param nor a Body")
+        type_, mark = get_args(hint)[:2]
+        if isinstance(mark, Param):
+            parameters.append(Parameter(name, mark, type_, declared.default))
+        else:
+            body = (name, type_, mark)
+    return tuple(parameters), body

@@ -1,0 +1,44 @@
+"""Rows, and secrets at rest: one SQL text for SQLite and PostgreSQL.
+
+Every function of these modules takes a `Scope` first and limits its statements to it, then a `Store`. Three
+kinds cannot have one yet and give it instead: the API key that a request brings (`tenants.by_key`), the state or
+token that a browser brings (`flows.spend`, `flows.spend_confirmation`), and what is due for the worker.
+
+- `database`, `sqlite`, `postgres`, `migrate`   the engines and the schema
+- `keyring`, `masterkey`                        the envelope around everything secret
+- `tenants`, `connections`, `flows`, `outbox`, `journal`   the tables
+
+An engine is added by one module with the methods of `database.Database`; `tests/store` is its specification.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from holdfast.clock import Clock
+from holdfast.store.database import Database, Queries
+from holdfast.store.keyring import Keyring
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """What the tables are read and written with. `q` is the database itself, or the transaction in progress."""
+
+    database: Database
+    keyring: Keyring
+    clock: Clock
+    q: Queries
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Store]:
+        """The same store inside one transaction: everything written through it is kept, or nothing is."""
+        async with self.database.transaction() as q:
+            yield replace(self, q=q)
+
+
+def new_id() -> str:
+    """A random identifier of 128 bits; never a secret."""
+    return secrets.token_hex(16)

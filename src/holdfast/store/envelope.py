@@ -1,0 +1,112 @@
+"""The sealed form of everything secret at rest.
+
+     offset  0     2    3         11         27               59          71
+    blob = | "HF" | 01 | key id 8 | salt 16  | commitment 32  | nonce 12  | AES-256-GCM ciphertext, then its tag 16 |
+
+    (record key 32, commitment 32) = HKDF-SHA-256(key, salt, info = "hf1|" + key id)        RFC 5869
+    associated data                = "hf1|" + key id + place
+
+- Each blob has a record key of its own, so no key ever comes near the number of messages that GCM allows it.
+- GCM alone lets somebody make one blob that opens under two keys; the commitment rules that out.
+- The *place* is the table, column, application, row and generation that the blob was written for, each part with
+  its length in front. A blob that somebody copied elsewhere, or put back after it was replaced, does not open.
+- Putting a whole row back, its generation included, is not something that a blob can notice.
+
+A change of the format is a new third byte; the old one stays readable. Knows no database and no application's key:
+`keyring` does.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from hashlib import sha256
+from typing import Final, NamedTuple, NoReturn
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from holdfast.errors import IntegrityError
+
+KEY_SIZE: Final = 32
+OVERHEAD: Final = 87
+_FORMAT: Final = b"HF\x01"
+
+
+class Place(NamedTuple):
+    """Where a sealed value belongs. `ids` name the row within its application."""
+
+    table: str
+    column: str
+    application_id: str
+    ids: tuple[str, ...]
+    generation: int = 0
+
+    def encode(self) -> bytes:
+        parts = (self.table, self.column, self.application_id, str(self.generation), *self.ids)
+        return "".join([f"{len(part)}:{part}" for part in parts]).encode()
+
+
+class Key:
+    """A key that seals and opens. It prints as its id, and its bytes are not to be had."""
+
+    __slots__ = ("_info", "_secret", "id")
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != KEY_SIZE:
+            raise ValueError(f"a key is {KEY_SIZE} bytes")
+        self._secret = secret
+        self.id = sha256(b"kid|" + secret).digest()[:8]
+        self._info = b"hf1|" + self.id
+
+    @classmethod
+    def generate(cls) -> Key:
+        return cls(os.urandom(KEY_SIZE))
+
+    def seal(self, place: Place, plaintext: bytes) -> bytes:
+        """The blob that opens to `plaintext` under this key at this place."""
+        salt, nonce = os.urandom(16), os.urandom(12)
+        record_key, commitment = self._derive(salt)
+        ciphertext = AESGCM(record_key).encrypt(nonce, plaintext, self._info + place.encode())
+        return b"".join((_FORMAT, self.id, salt, commitment, nonce, ciphertext))
+
+    def open(self, place: Place, blob: bytes) -> bytes:
+        """What was sealed; IntegrityError if this is not the very blob, place and key."""
+        if len(blob) < OVERHEAD or blob[:3] != _FORMAT or blob[3:11] != self.id:
+            raise _refusal(place)
+        record_key, commitment = self._derive(blob[11:27])
+        if not hmac.compare_digest(commitment, blob[27:59]):
+            raise _refusal(place)
+        try:
+            return AESGCM(record_key).decrypt(blob[59:71], blob[71:], self._info + place.encode())
+        except InvalidTag:
+            raise _refusal(place) from None
+
+    def wrap(self, place: Place, key: Key) -> bytes:
+        """`key`, sealed under this one."""
+        return self.seal(place, key._secret)
+
+    def unwrap(self, place: Place, blob: bytes) -> Key:
+        """The key that was wrapped; IntegrityError as in `open`."""
+        return Key(self.open(place, blob))
+
+    def subkey(self, purpose: str) -> bytes:
+        """32 bytes for a use other than sealing, unrelated to those of any other purpose."""
+        extracted = hmac.digest(bytes(32), self._secret, "sha256")
+        return hmac.digest(extracted, b"hf1|subkey|" + purpose.encode() + b"\x01", "sha256")
+
+    def _derive(self, salt: bytes) -> tuple[bytes, bytes]:
+        """HKDF-SHA-256 (RFC 5869) to 64 bytes: the record key and the commitment."""
+        extracted = hmac.digest(salt, self._secret, "sha256")
+        first = hmac.digest(extracted, self._info + b"\x01", "sha256")
+        return first, hmac.digest(extracted, first + self._info + b"\x02", "sha256")
+
+    def __repr__(self) -> str:
+        return f"Key({self.id.hex()})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Key is not pickled or copied")
+
+
+def _refusal(place: Place) -> IntegrityError:
+    return IntegrityError(f"A sealed value of {place.table}.{place.column} did not open under its key and place.")

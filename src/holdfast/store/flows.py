@@ -1,0 +1,198 @@
+"""Authorizations under way: single use, short lived, spent by one statement.
+
+A state or a token is looked up by its MAC, so a copy of the database holds none that works.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from holdfast.domain.tenancy import Scope
+from holdfast.errors import OAuthInvalidStateError
+from holdfast.store import Store
+from holdfast.store.database import Row
+from holdfast.store.keyring import Place
+
+# A flow lives as long as somebody may take to log in and consent; a confirmation as long as a pop-up may stay open.
+FLOW_LIFETIME = 10 * 60 * 1000
+DELEGATED_LIFETIME = 30 * 60 * 1000
+CONFIRMATION_LIFETIME = 30 * 60 * 1000
+# Of one connection at a time; the oldest goes, so that a link opened again and again fills nothing.
+OPEN_FLOWS = 20
+TRIES = 5
+
+_BEGIN = """
+INSERT INTO flows (state_mac, application_id, consumer_id, unified_api, service_id, context, redirect_uri, nonce,
+  confirms, binding_mac, sealed, created_at, expires_at)
+VALUES (:state_mac, :application_id, :consumer_id, :unified_api, :service_id, :context, :redirect_uri, :nonce,
+  :confirms, :binding_mac, :sealed, :now, :expires_at)"""
+
+_CAP = """
+DELETE FROM flows WHERE application_id = :application_id AND consumer_id = :consumer_id
+  AND unified_api = :unified_api AND service_id = :service_id
+  AND state_mac NOT IN (
+    SELECT state_mac FROM flows WHERE application_id = :application_id AND consumer_id = :consumer_id
+      AND unified_api = :unified_api AND service_id = :service_id ORDER BY created_at DESC LIMIT :open)"""
+
+_SPEND = """
+UPDATE flows SET spent_at = :now WHERE state_mac = :state_mac AND spent_at IS NULL AND expires_at > :now
+  AND (binding_mac IS NULL OR binding_mac = :binding_mac)
+RETURNING *"""
+
+_AWAIT = """
+INSERT INTO confirmations (token_mac, application_id, consumer_id, unified_api, service_id, sealed, tries,
+  created_at, expires_at)
+VALUES (:token_mac, :application_id, :consumer_id, :unified_api, :service_id, :sealed, 0, :now, :expires_at)"""
+
+_TRY = """
+UPDATE confirmations SET tries = tries + 1
+WHERE token_mac = :token_mac AND spent_at IS NULL AND expires_at > :now AND tries < :limit RETURNING *"""
+
+_SPEND_CONFIRMATION = """
+UPDATE confirmations SET spent_at = :now, sealed = :emptied
+WHERE token_mac = :token_mac AND application_id = :application_id AND spent_at IS NULL AND expires_at > :now
+RETURNING token_mac"""
+
+_SWEEP = ("DELETE FROM flows WHERE expires_at < :before", "DELETE FROM confirmations WHERE expires_at < :before")
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One authorization. `binding_mac` is of the browser's cookie; None for a delegated flow (the product answers
+    for its user). `confirms`: the code is redeemed only after the consumer's confirmation."""
+
+    unified_api: str
+    service_id: str
+    context: str
+    redirect_uri: str | None
+    nonce: str | None = None
+    confirms: bool = False
+    binding_mac: bytes | None = None
+    verifier: str | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Pending:
+    """A code that waits to be redeemed, and what its callback brought."""
+
+    unified_api: str
+    service_id: str
+    code: str
+    verifier: str | None
+    context: str
+    captured: dict[str, str]
+
+
+async def begin(scope: Scope, store: Store, state_mac: bytes, flow: Flow) -> None:
+    """Remembers `flow` under its state's MAC, and forgets the oldest of too many."""
+    now = store.clock.now()
+    sealed = await _seal(store, scope, "flows", state_mac, flow.verifier) if flow.verifier else None
+    connection = _key(scope, flow.unified_api, flow.service_id)
+    await store.q.run(
+        _BEGIN,
+        **connection,
+        state_mac=state_mac,
+        context=flow.context,
+        redirect_uri=flow.redirect_uri,
+        nonce=flow.nonce,
+        confirms=flow.confirms,
+        binding_mac=flow.binding_mac,
+        sealed=sealed,
+        now=now,
+        expires_at=now + (FLOW_LIFETIME if flow.binding_mac else DELEGATED_LIFETIME),
+    )
+    await store.q.run(_CAP, **connection, open=OPEN_FLOWS)
+
+
+async def spend(store: Store, state_mac: bytes, binding_mac: bytes) -> tuple[Scope, Flow]:
+    """The flow of a state, once. OAuthInvalidStateError if it is unknown, expired, spent or of another browser.
+
+    Another browser does not spend it: whoever began the flow may still end it.
+    """
+    row = await store.q.one(_SPEND, state_mac=state_mac, binding_mac=binding_mac, now=store.clock.now())
+    if row is None:
+        raise OAuthInvalidStateError()
+    scope = Scope(row["application_id"], row["consumer_id"], "callback")
+    flow = Flow(
+        unified_api=row["unified_api"],
+        service_id=row["service_id"],
+        context=row["context"],
+        redirect_uri=row["redirect_uri"],
+        nonce=row["nonce"],
+        confirms=bool(row["confirms"]),
+        binding_mac=row["binding_mac"],
+        verifier=await _open(store, scope, "flows", state_mac, row) if row["sealed"] else None,
+    )
+    return scope, flow
+
+
+async def await_confirmation(scope: Scope, store: Store, token_mac: bytes, pending: Pending) -> None:
+    """Keeps a code, sealed, until `spend_confirmation`."""
+    now = store.clock.now()
+    members = {
+        "code": pending.code,
+        "verifier": pending.verifier,
+        "context": pending.context,
+        "captured": pending.captured,
+    }
+    await store.q.run(
+        _AWAIT,
+        **_key(scope, pending.unified_api, pending.service_id),
+        token_mac=token_mac,
+        sealed=await _seal(store, scope, "confirmations", token_mac, members),
+        now=now,
+        expires_at=now + CONFIRMATION_LIFETIME,
+    )
+
+
+async def try_confirmation(store: Store, token_mac: bytes) -> tuple[Scope, Pending] | None:
+    """What a confirm token stands for, counting the try; None if it is unknown, expired, spent or tried too often."""
+    row = await store.q.one(_TRY, token_mac=token_mac, now=store.clock.now(), limit=TRIES)
+    if row is None:
+        return None
+    scope = Scope(row["application_id"], row["consumer_id"], "confirm")
+    opened = await _open(store, scope, "confirmations", token_mac, row)
+    return scope, Pending(unified_api=row["unified_api"], service_id=row["service_id"], **opened)
+
+
+async def spend_confirmation(scope: Scope, store: Store, token_mac: bytes) -> bool:
+    """Spends a confirm token; False if another request was quicker."""
+    row = await store.q.one(
+        _SPEND_CONFIRMATION,
+        token_mac=token_mac,
+        application_id=scope.application_id,
+        now=store.clock.now(),
+        emptied=b"",
+    )
+    return row is not None
+
+
+async def sweep(store: Store, before: int) -> int:
+    """Deletes what expired before `before` (ms), of every tenant; gives how many rows."""
+    return sum([await store.q.run(statement, before=before) for statement in _SWEEP])
+
+
+def _key(scope: Scope, unified_api: str, service_id: str) -> dict[str, Any]:
+    return {
+        "application_id": scope.application_id,
+        "consumer_id": scope.consumer_id,
+        "unified_api": unified_api,
+        "service_id": service_id,
+    }
+
+
+async def _seal(store: Store, scope: Scope, table: str, mac: bytes, value: Any) -> bytes:
+    box = await store.keyring.box(scope.application_id)
+    return box.seal(_place(scope, table, mac), msgspec.json.encode(value))
+
+
+async def _open(store: Store, scope: Scope, table: str, mac: bytes, row: Row) -> Any:
+    box = await store.keyring.box(scope.application_id)
+    return msgspec.json.decode(box.open(_place(scope, table, mac), row["sealed"]))
+
+
+def _place(scope: Scope, table: str, mac: bytes) -> Place:
+    return Place(table, "sealed", scope.application_id, (scope.consumer_id or "", mac.hex()), 0)

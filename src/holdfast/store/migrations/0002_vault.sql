@@ -1,0 +1,157 @@
+-- Applications and what they may do. Times are milliseconds since the epoch; lists and objects are JSON text.
+CREATE TABLE applications (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  redirect_uris TEXT NOT NULL,
+  confirmation TEXT NOT NULL,
+  created_at BIGINT NOT NULL
+);
+
+CREATE TABLE api_keys (
+  id TEXT PRIMARY KEY,
+  application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
+  mac BYTEA NOT NULL UNIQUE,
+  scopes TEXT NOT NULL,
+  last_four TEXT NOT NULL,
+  created_at BIGINT NOT NULL
+);
+CREATE INDEX api_keys_by_application ON api_keys (application_id);
+
+-- sealed: the client secret and the settings of level "integration".
+CREATE TABLE integrations (
+  application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
+  unified_api TEXT NOT NULL,
+  service_id TEXT NOT NULL,
+  enabled BOOLEAN NOT NULL,
+  client_id TEXT,
+  scopes TEXT,
+  sealed BYTEA,
+  generation BIGINT NOT NULL,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (application_id, unified_api, service_id)
+);
+
+CREATE TABLE consumers (
+  application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
+  consumer_id TEXT NOT NULL,
+  metadata TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (application_id, consumer_id)
+);
+
+-- Facts of a connection; its state is derived. settings and credential are sealed, each under its own generation.
+-- lease_*, attempt and attempt_state belong to the refresh in progress: attempt is its fencing token.
+CREATE TABLE connections (
+  application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
+  consumer_id TEXT NOT NULL,
+  unified_api TEXT NOT NULL,
+  service_id TEXT NOT NULL,
+  id TEXT NOT NULL UNIQUE,
+  enabled BOOLEAN NOT NULL,
+  settings BYTEA,
+  settings_generation BIGINT NOT NULL,
+  metadata TEXT,
+  configuration TEXT,
+  choices TEXT,
+  credential BYTEA,
+  credential_generation BIGINT NOT NULL,
+  granted_at BIGINT,
+  issued_at BIGINT,
+  expires_at BIGINT,
+  refreshable BOOLEAN NOT NULL,
+  refresh_expires_at BIGINT,
+  revoked_at BIGINT NOT NULL,
+  pending_until BIGINT NOT NULL,
+  validation TEXT,
+  last_refresh_failed_at BIGINT NOT NULL,
+  retained_until BIGINT NOT NULL,
+  last_downstream_error_at BIGINT NOT NULL,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT,
+  version BIGINT NOT NULL,
+  attempt BIGINT NOT NULL DEFAULT 0,
+  attempt_state TEXT,
+  lease_owner TEXT,
+  lease_until BIGINT NOT NULL DEFAULT 0,
+  PRIMARY KEY (application_id, consumer_id, unified_api, service_id)
+);
+CREATE INDEX connections_by_expiry ON connections (expires_at) WHERE refreshable;
+
+-- An authorization that is under way. sealed: the PKCE verifier. Spent by one UPDATE.
+CREATE TABLE flows (
+  state_mac BYTEA PRIMARY KEY,
+  application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
+  consumer_id TEXT NOT NULL,
+  unified_api TEXT NOT NULL,
+  service_id TEXT NOT NULL,
+  context TEXT NOT NULL,
+  redirect_uri TEXT,
+  nonce TEXT,
+  confirms BOOLEAN NOT NULL,
+  binding_mac BYTEA,
+  sealed BYTEA,
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  spent_at BIGINT
+);
+CREATE INDEX flows_by_connection ON flows (application_id, consumer_id, unified_api, service_id, created_at);
+CREATE INDEX flows_by_expiry ON flows (expires_at);
+
+-- A code that waits for its consumer's confirmation. sealed: the code, its verifier and what the callback brought.
+CREATE TABLE confirmations (
+  token_mac BYTEA PRIMARY KEY,
+  application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
+  consumer_id TEXT NOT NULL,
+  unified_api TEXT NOT NULL,
+  service_id TEXT NOT NULL,
+  sealed BYTEA NOT NULL,
+  tries BIGINT NOT NULL,
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  spent_at BIGINT
+);
+CREATE INDEX confirmations_by_expiry ON confirmations (expires_at);
+
+-- Events, appended in the transaction of the change that they announce.
+CREATE TABLE outbox (
+  id TEXT PRIMARY KEY,
+  application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
+  consumer_id TEXT NOT NULL,
+  event_type TEXT NOT NULL,
+  payload TEXT NOT NULL,
+  occurred_at BIGINT NOT NULL,
+  delivered_at BIGINT
+);
+CREATE INDEX outbox_by_connection ON outbox (application_id, consumer_id, occurred_at);
+
+-- Grants to be ended at their provider, and what it answered. sealed: the token and the settings it needs.
+CREATE TABLE revocations (
+  id TEXT PRIMARY KEY,
+  application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
+  consumer_id TEXT NOT NULL,
+  unified_api TEXT NOT NULL,
+  service_id TEXT NOT NULL,
+  sealed BYTEA,
+  attempts BIGINT NOT NULL,
+  due_at BIGINT NOT NULL,
+  lease_until BIGINT NOT NULL,
+  outcome TEXT,
+  created_at BIGINT NOT NULL,
+  settled_at BIGINT
+);
+CREATE INDEX revocations_due ON revocations (due_at) WHERE settled_at IS NULL;
+
+-- Who opened which credential, and why; written before the credential is used.
+CREATE TABLE journal (
+  id TEXT PRIMARY KEY,
+  application_id TEXT NOT NULL,
+  consumer_id TEXT NOT NULL,
+  connection_id TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  generation BIGINT NOT NULL,
+  at BIGINT NOT NULL
+);
+CREATE INDEX journal_by_connection ON journal (connection_id, at);

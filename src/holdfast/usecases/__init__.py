@@ -1,0 +1,62 @@
+"""What the product does, one module for each thing that has to be decided.
+
+- `keys`          API keys: made, recognised
+- `tenants`       an application's set-up as requests read it, remembered for a second
+- `links`         the signed links that an answer carries, and the states behind them
+- `authorize`     the browser dance: begin, callback, confirm, revoke
+- `credentials`   the single door to a usable credential, and its renewal
+- `connections`   add, update, import, delete, resource configuration, custom fields
+- `revocations`   grants to be ended at their provider
+
+They take a `Scope` and a `Vault`. They know nothing of HTTP in front of them: errors leave as
+`holdfast.errors`, answers as values of the domain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from holdfast.catalog import Catalog
+from holdfast.clock import Clock
+from holdfast.domain.exchange import Send
+from holdfast.domain.masking import Masks
+from holdfast.store import Store
+from holdfast.usecases.flight import Flights
+from holdfast.usecases.recent import Recent
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys that MACs are made with, one for each purpose, so that no artefact passes for another."""
+
+    api_key: bytes = field(repr=False)
+    link: bytes = field(repr=False)
+    flow: bytes = field(repr=False)
+    confirm: bytes = field(repr=False)
+    cookie: bytes = field(repr=False)
+    context: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """All that the use cases work with; `holdfast.wiring` puts it together. `send` is the door to the network."""
+
+    public_url: str
+    store: Store
+    catalog: Catalog
+    send: Send
+    clock: Clock
+    keys: Keys
+    masks: Masks
+    flights: Flights
+    recent: Recent
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach this vault over https."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def callback_page(self) -> str:
+        """Holdfast's own landing page after an authorization."""
+        return f"{self.public_url}/oauth/callback"

@@ -1,0 +1,390 @@
+"""The browser dance: begin, callback, confirm, revoke (RFC 6749 section 4.1).
+
+Each step ends in a `Redirect`, a value, or an error. An error that happens when the place to return to is known
+becomes a redirect there (`failed`); before that it is raised, so that nobody is ever sent to an unknown place.
+The order of the checks is the defence: who asked (state), from which browser (cookie), for which connector
+(context), from which issuer (`iss`), and only then is anything sent to the provider.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import structlog
+
+from holdfast.domain.connection import (
+    Connection,
+    awaiting_confirmation,
+    completed,
+    disconnected,
+    has_client,
+    missing_for_authorization,
+)
+from holdfast.domain.tenancy import Application, Scope
+from holdfast.errors import (
+    ConnectionSettingsError,
+    EntityNotFoundError,
+    HoldfastError,
+    InvalidStateError,
+    OAuthCredentialsNotFoundError,
+    OAuthInvalidStateError,
+    OAuthRedirectUriError,
+    ProviderError,
+    RequestValidationError,
+    UnauthorizedError,
+)
+from holdfast.grants.authorize import authorization_url, new_verifier, read_callback, uses_pkce
+from holdfast.grants.call import after_connect, choices
+from holdfast.grants.flow import drive
+from holdfast.grants.token import exchange_code
+from holdfast.store import Store, connections, flows
+from holdfast.store.connections import Change
+from holdfast.store.flows import Flow, Pending
+from holdfast.store.outbox import Revocation
+from holdfast.usecases import Vault, credentials, links, revocations
+from holdfast.usecases.tenants import Subject, application, require_enabled, subject
+
+log = structlog.get_logger()
+
+NONCE_LIMIT = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """A cookie of the callback; an empty value removes it. `max_age` in seconds."""
+
+    name: str
+    value: str
+    max_age: int
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Where the browser goes next."""
+
+    location: str
+    cookie: Cookie | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error of a step whose place to return to is known."""
+
+    redirect_uri: str
+    origin: str
+    service_id: str
+    application_id: str
+    client_id: str | None = None
+
+
+class Returned(Exception):
+    """Carries a `Failure` with its error up to the step's caller."""
+
+    def __init__(self, failure: Failure, error: HoldfastError) -> None:
+        super().__init__(str(error))
+        self.failure = failure
+        self.error = error
+
+
+async def begin(vault: Vault, service_id: str, application_id: str, query: Mapping[str, str]) -> Redirect:
+    """Opens a flow for a link state and sends the browser to the provider, bound by a cookie.
+
+    OAuthRedirectUriError when the redirect_uri is not the application's, RequestValidationError when the
+    application demands a nonce and there is none; everything after that is `Returned`.
+    """
+    app = await application(Scope(application_id, None, "link"), vault)
+    target = return_target(vault, app, query.get("redirect_uri"))
+    nonce = _nonce(app, query.get("nonce"))
+    failure = Failure(target, "authorize", service_id, application_id)
+    try:
+        scope, about = await _linked(vault, service_id, application_id, query.get("state", ""), "authorize")
+        require_enabled(about)
+        return await _open_flow(scope, vault, about, app, target, nonce, query.get("scope"))
+    except HoldfastError as error:
+        raise Returned(failure, error) from error
+
+
+async def callback(vault: Vault, context: str, query: Mapping[str, str], cookies: Mapping[str, str]) -> Redirect:
+    """Takes the provider's answer: spends the state, then redeems the code or keeps it for confirmation.
+
+    Raises OAuthInvalidStateError, without asking anybody, for a state that is unknown, used, expired, of another
+    browser or of another context.
+    """
+    mac = links.flow_state_mac(vault, query.get("state", ""))
+    cookie = links.binding_cookie(vault, mac)
+    scope, flow = await flows.spend(vault.store, mac, _binding(vault, cookies.get(cookie)))
+    if flow.context != context:
+        raise OAuthInvalidStateError()
+    target = flow.redirect_uri or return_target(vault, await application(scope, vault), None)
+    failure = Failure(target, "callback", flow.service_id, scope.application_id)
+    try:
+        location = await _answered(scope, vault, flow, target, query)
+    except OAuthInvalidStateError:
+        raise
+    except HoldfastError as error:
+        raise Returned(failure, error) from error
+    return Redirect(location, Cookie(cookie, "", 0) if flow.binding_mac else None)
+
+
+async def confirm(scope: Scope, vault: Vault, unified_api: str, service_id: str, token: str) -> Subject:
+    """Redeems the code that waits under `token`, for the consumer who began the authorization.
+
+    EntityNotFoundError if the token is unknown, expired, used or tried too often; UnauthorizedError if it is
+    somebody else's; a ProviderError if the provider does not take the code.
+    """
+    mac = links.token_mac(vault.keys.confirm, token)
+    found = await flows.try_confirmation(vault.store, mac)
+    if found is None:
+        raise EntityNotFoundError("confirm_token", "***")
+    owner, pending = found
+    asked = (scope.application_id, scope.consumer_id, unified_api, service_id)
+    if asked != (owner.application_id, owner.consumer_id, pending.unified_api, pending.service_id):
+        raise UnauthorizedError("The confirmation belongs to another consumer or connection.")
+    if not await flows.spend_confirmation(scope, vault.store, mac):
+        raise EntityNotFoundError("confirm_token", "***")
+    return await _redeem(scope, vault, await _with_connection(scope, vault, unified_api, service_id), pending)
+
+
+async def delegate(scope: Scope, vault: Vault, unified_api: str, service_id: str, redirect_uri: str | None) -> str:
+    """A flow state for a product that sends its customer to the provider itself and answers for who comes back."""
+    about = await subject(scope, vault, unified_api, service_id)
+    if about.connector.auth.oauth is None or about.connector.auth.oauth.authorize is None:
+        raise InvalidStateError("This connector has no browser authorization.")
+    target = return_target(vault, await application(scope, vault), redirect_uri)
+    state = links.new_flow_state(vault)
+    flow = Flow(unified_api, service_id, callback_context(scope, vault, service_id), target)
+    async with vault.store.transaction() as tx:
+        await flows.begin(scope, tx, state.mac, flow)
+    return state.text
+
+
+async def revoke(vault: Vault, service_id: str, application_id: str, query: Mapping[str, str]) -> Redirect:
+    """Ends the grant that a revoke link names: here at once, at the provider from the outbox."""
+    app = await application(Scope(application_id, None, "link"), vault)
+    target = return_target(vault, app, query.get("redirect_uri"), required=True)
+    try:
+        scope, about = await _linked(vault, service_id, application_id, query.get("state", ""), "revoke")
+        link = links.read(vault, query["state"], "revoke")
+        if about.connection and about.connection.grant and links.grant_name(about.connection) == link.jti:
+            await disconnect(scope, vault, about)
+    except HoldfastError as error:
+        raise Returned(Failure(target, "revoke", service_id, application_id), error) from error
+    return Redirect(target)
+
+
+async def disconnect(scope: Scope, vault: Vault, about: Subject) -> Subject:
+    """Drops the connection's grant and tells the provider; settings and metadata stay."""
+    owed: list[Revocation | None] = []
+
+    async def owe(tx: Store, before: Connection | None) -> None:
+        owed[:] = [await revocations.owe(scope, tx, about.connector, before)] if before else []
+
+    def decide(before: Connection | None) -> Change | None:
+        return Change(disconnected(before, vault.clock.now()), None) if before and before.grant else None
+
+    _, after = await connections.change(scope, vault.store, about.connector, about.unified_api, decide, owe)
+    for revocation in filter(None, owed):
+        await revocations.attempt(vault, revocation)
+    return replace(about, connection=after)
+
+
+def return_target(vault: Vault, app: Application, redirect_uri: str | None, *, required: bool = False) -> str:
+    """Where the browser goes in the end: exactly a registered URI, our own page, or the application's default.
+
+    OAuthRedirectUriError otherwise (RFC 9700 section 4.1.3: compared as text, never by pattern).
+    """
+    if redirect_uri in app.redirect_uris or redirect_uri == vault.callback_page:
+        return redirect_uri or ""
+    if redirect_uri or required:
+        raise OAuthRedirectUriError()
+    if not app.redirect_uris:
+        raise OAuthRedirectUriError("The application has no redirect URI; name one, or register a default.")
+    return app.redirect_uris[0]
+
+
+def callback_context(scope: Scope, vault: Vault, service_id: str) -> str:
+    """What distinguishes the callback of a connector that is not of the shipped catalogue; "" for those that are.
+
+    A provider that a tenant chose never shares a redirect URI with another one, so it cannot pass on a code or
+    receive one (the mix-up of RFC 9700 section 4.4).
+    """
+    if vault.catalog.is_shipped(service_id):
+        return ""
+    named = f"{len(scope.application_id)}:{scope.application_id}{service_id}"
+    mac = hmac.digest(vault.keys.context, named.encode(), "sha256")
+    return base64.b32encode(mac)[:16].decode().lower()
+
+
+def callback_url(vault: Vault, context: str) -> str:
+    """The redirect URI that is registered at the provider."""
+    return f"{vault.public_url}/vault/callback" + (f"/{context}" if context else "")
+
+
+async def _linked(
+    vault: Vault, service_id: str, application_id: str, state: str, aud: links.Audience
+) -> tuple[Scope, Subject]:
+    """Who and what a link state names; its names must be those of the path."""
+    link = links.read(vault, state, aud)
+    if (link.service_id, link.application_id) != (service_id, application_id):
+        raise OAuthInvalidStateError()
+    scope = Scope(application_id, link.consumer_id, "link")
+    return scope, await _with_connection(scope, vault, link.unified_api, service_id)
+
+
+async def _with_connection(scope: Scope, vault: Vault, unified_api: str, service_id: str) -> Subject:
+    about = await subject(scope, vault, unified_api, service_id)
+    return replace(about, connection=await connections.one(scope, vault.store, unified_api, service_id))
+
+
+async def _open_flow(
+    scope: Scope, vault: Vault, about: Subject, app: Application, target: str, nonce: str | None, asked: str | None
+) -> Redirect:
+    settings = about.connection.settings if about.connection else {}
+    missing = missing_for_authorization(about.connector, settings)
+    if missing:
+        raise ConnectionSettingsError(f"Fill in {', '.join(missing)} first.")
+    known = credentials.setup(vault, about)
+    if known.client is None or not has_client(about.integration.client, about.connector):
+        raise OAuthCredentialsNotFoundError()
+    state, binding = links.new_flow_state(vault), links.new_token(vault.keys.cookie)
+    verifier = new_verifier() if uses_pkce(about.connector) else None
+    context = callback_context(scope, vault, about.connector.id)
+    location = authorization_url(
+        known,
+        redirect_uri=callback_url(vault, context),
+        state=state.text,
+        scopes=_scopes(about, asked),
+        verifier=verifier,
+    )
+    flow = Flow(
+        unified_api=about.unified_api,
+        service_id=about.connector.id,
+        context=context,
+        redirect_uri=target,
+        nonce=nonce,
+        confirms=_confirms(vault, app, nonce, target),
+        binding_mac=binding.mac,
+        verifier=verifier,
+    )
+    async with vault.store.transaction() as tx:
+        await flows.begin(scope, tx, state.mac, flow)
+    cookie = Cookie(links.binding_cookie(vault, state.mac), binding.text, flows.FLOW_LIFETIME // 1000)
+    return Redirect(location, cookie)
+
+
+async def _answered(scope: Scope, vault: Vault, flow: Flow, target: str, query: Mapping[str, str]) -> str:
+    about = await _with_connection(scope, vault, flow.unified_api, flow.service_id)
+    require_enabled(about)
+    code, captured = read_callback(credentials.setup(vault, about), query)
+    pending = Pending(flow.unified_api, flow.service_id, code, flow.verifier, flow.context, captured)
+    if flow.confirms:
+        return await _keep_for_confirmation(scope, vault, about, pending, target, flow.nonce or "")
+    await _redeem(scope, vault, about, pending)
+    return target
+
+
+async def _keep_for_confirmation(
+    scope: Scope, vault: Vault, about: Subject, pending: Pending, target: str, nonce: str
+) -> str:
+    token = links.new_token(vault.keys.confirm)
+    until = vault.clock.now() + flows.CONFIRMATION_LIFETIME
+
+    async def keep(tx: Store, before: Connection | None) -> None:
+        await flows.await_confirmation(scope, tx, token.mac, pending)
+
+    def decide(before: Connection | None) -> Change:
+        connection = before or connections.blank(scope, pending.unified_api, pending.service_id)
+        return Change(awaiting_confirmation(connection, until))
+
+    await connections.change(scope, vault.store, about.connector, about.unified_api, decide, keep)
+    named = {"nonce": nonce, "confirm_token": token.text, "service_id": pending.service_id}
+    return f"{target.partition('#')[0]}#{urlencode(named)}"
+
+
+async def _redeem(scope: Scope, vault: Vault, about: Subject, pending: Pending) -> Subject:
+    """Exchanges the code, stores the grant, then lets the connector's own calls fill in what they can."""
+    stored = dict(about.connection.settings) if about.connection else {}
+    settings = {**stored, **pending.captured}
+    credentials.check_captured(vault, about, pending.captured)
+    known = credentials.setup(vault, about, settings).having(callback=pending.captured)
+    flow = exchange_code(
+        known,
+        pending.code,
+        redirect_uri=callback_url(vault, pending.context),
+        verifier=pending.verifier,
+        now=vault.clock.now(),
+    )
+    granted = await drive(flow, vault.send)
+    granted = replace(granted, captured={**pending.captured, **granted.captured})
+    return await _complete(scope, vault, await credentials.keep(scope, vault, about, granted))
+
+
+async def _complete(scope: Scope, vault: Vault, about: Subject) -> Subject:
+    """The grant is kept whatever these calls give; a setting that they leave empty shows in the state."""
+    if not about.connector.after_connect and not any(s.options_from for s in about.connector.settings):
+        return about
+    try:
+        found = await credentials.call(scope, vault, about, "after_connect", after_connect)
+        credentials.check_captured(vault, about, found)
+        offered = await credentials.call(scope, vault, about, "options", choices)
+    except (ProviderError, ConnectionSettingsError) as error:
+        log.warning("after_connect_failed", service=about.connector.id, outcome=type(error).__name__)
+        return about
+    listed = {id: [{"label": o.label, "value": o.value} for o in options] for id, options in offered.items()}
+
+    def decide(before: Connection | None) -> Change | None:
+        return Change(completed(before, found, listed)) if before else None
+
+    _, after = await connections.change(scope, vault.store, about.connector, about.unified_api, decide)
+    return replace(about, connection=after)
+
+
+def _nonce(app: Application, nonce: str | None) -> str | None:
+    """The nonce, where the application uses one."""
+    if app.confirmation == "off":
+        return None
+    if app.confirmation == "always" and not nonce:
+        raise RequestValidationError("This application requires a nonce; open the link from the page that shows it.")
+    if nonce and (len(nonce) > NONCE_LIMIT or not nonce.isprintable()):
+        raise RequestValidationError("The nonce is not a short printable text.")
+    return nonce
+
+
+def _confirms(vault: Vault, app: Application, nonce: str | None, target: str) -> bool:
+    if app.confirmation == "always":
+        return True
+    return nonce is not None and target == vault.callback_page
+
+
+def _scopes(about: Subject, asked: str | None) -> tuple[str, ...]:
+    """The scopes to ask for: those of the request if the integration has them, else all that it has."""
+    oauth = about.connector.auth.oauth
+    own = (*(oauth.scopes.default if oauth else ()), *about.connector.unified_apis[about.unified_api].scopes)
+    granted = about.integration.scopes if about.integration.scopes is not None else tuple(dict.fromkeys(own))
+    wanted = tuple(asked.split()) if asked else granted
+    foreign = [s for s in wanted if s not in granted]
+    if granted and foreign:
+        raise RequestValidationError("The integration does not have every scope that was asked for.")
+    return wanted
+
+
+def _binding(vault: Vault, cookie: str | None) -> bytes:
+    return links.token_mac(vault.keys.cookie, cookie or "")
+
+
+def failure_location(failure: Failure, error: HoldfastError, type_name: str, ref: str) -> str:
+    """`redirect_uri` with the error in its query; the fragment, where a token could stand, is dropped."""
+    named = {
+        "error_type": type_name,
+        "error_message": str(error.detail)[:200],
+        "origin": failure.origin,
+        "service_id": failure.service_id,
+        "application_id": failure.application_id,
+        "ref": ref,
+    }
+    scheme, host, path, query, _ = urlsplit(failure.redirect_uri)
+    return urlunsplit((scheme, host, path, "&".join(filter(None, [query, urlencode(named)])), ""))

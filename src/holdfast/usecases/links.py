@@ -1,0 +1,131 @@
+"""The links that an answer carries, and the states and tokens behind a browser's steps.
+
+Two states, never one. The *link state* stands in `authorize_url` and `revoke_url` and is opened at our own host:
+a JWS that names the connection. The *flow state* goes to the provider: random, single use, saying nothing; its
+MAC half lets junk be refused before the database is asked.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import secrets
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+
+from holdfast.domain.connection import Connection
+from holdfast.domain.tenancy import Scope
+from holdfast.errors import OAuthInvalidStateError
+from holdfast.usecases import Vault
+
+Audience = Literal["authorize", "revoke"]
+
+# A link is opened while the page that shows it is open.
+LINK_LIFETIME = 3600
+LINK_LIMIT = 4096
+TYPE = "vlink+jwt"
+_HEADER = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"vlink+jwt"}').rstrip(b"=")
+_encode = msgspec.json.Encoder().encode
+
+
+class Link(msgspec.Struct, frozen=True):
+    """The claims of a link state. `jti` of a revoke link names the grant that it ends."""
+
+    consumer_id: str
+    unified_api: str
+    service_id: str
+    application_id: str
+    iss: str
+    aud: Audience
+    iat: int
+    exp: int
+    jti: str
+
+
+class State(NamedTuple):
+    """A new random text, and the MAC under which it is stored."""
+
+    text: str
+    mac: bytes
+
+
+def sign(scope: Scope, vault: Vault, unified_api: str, service_id: str, aud: Audience, jti: str) -> str:
+    """A link state for the connection, valid for an hour."""
+    now = vault.clock.now() // 1000
+    link = Link(
+        consumer_id=scope.consumer_id or "",
+        unified_api=unified_api,
+        service_id=service_id,
+        application_id=scope.application_id,
+        iss=vault.public_url,
+        aud=aud,
+        iat=now,
+        exp=now + LINK_LIFETIME,
+        jti=jti,
+    )
+    # Signed by hand because every connection in every answer carries one (RFC 7515 section 5.1).
+    signed = _HEADER + b"." + base64.urlsafe_b64encode(_encode(link)).rstrip(b"=")
+    mac = hmac.digest(vault.keys.link, signed, "sha256")
+    return (signed + b"." + base64.urlsafe_b64encode(mac).rstrip(b"=")).decode()
+
+
+def read(vault: Vault, text: str, aud: Audience) -> Link:
+    """The claims of a link state. OAuthInvalidStateError unless it is ours, for `aud`, and not expired."""
+    if len(text) > LINK_LIMIT:
+        raise OAuthInvalidStateError()
+    try:
+        token = jws.deserialize_compact(text, OctKey.import_key(vault.keys.link), algorithms=["HS256"])
+        link = msgspec.json.decode(token.payload, type=Link)
+    except (JoseError, msgspec.DecodeError, ValueError):
+        raise OAuthInvalidStateError() from None
+    header: dict[str, Any] = token.headers()
+    if header != {"alg": "HS256", "typ": TYPE} or link.aud != aud or link.iss != vault.public_url:
+        raise OAuthInvalidStateError()
+    now = vault.clock.now() // 1000
+    if link.exp <= now or link.iat > now + 30:
+        raise OAuthInvalidStateError("The link has expired. Load the page that shows it again.")
+    return link
+
+
+def grant_name(connection: Connection) -> str:
+    """What names a grant in a revoke link, so that a link kept after reconnecting ends nothing."""
+    return f"{connection.id}.{connection.grant.granted_at if connection.grant else 0}"
+
+
+def new_flow_state(vault: Vault) -> State:
+    """A flow state of 256 random bits followed by their MAC."""
+    random = secrets.token_bytes(32)
+    proof = hmac.digest(vault.keys.flow, b"proof" + random, "sha256")[:16]
+    text = base64.urlsafe_b64encode(random + proof).decode()
+    return State(text, hmac.digest(vault.keys.flow, b"store" + random, "sha256"))
+
+
+def flow_state_mac(vault: Vault, text: str) -> bytes:
+    """The stored MAC of a flow state that a browser brings. OAuthInvalidStateError if we never made it."""
+    try:
+        raw = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True) if len(text) == 64 else b""
+    except ValueError:
+        raw = b""
+    random, proof = raw[:32], raw[32:]
+    if not hmac.compare_digest(proof, hmac.digest(vault.keys.flow, b"proof" + random, "sha256")[:16]):
+        raise OAuthInvalidStateError()
+    return hmac.digest(vault.keys.flow, b"store" + random, "sha256")
+
+
+def new_token(key: bytes) -> State:
+    """A random token of 256 bits and its MAC under `key`."""
+    text = secrets.token_urlsafe(32)
+    return State(text, token_mac(key, text))
+
+
+def token_mac(key: bytes, text: str) -> bytes:
+    return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
+
+
+def binding_cookie(vault: Vault, state_mac: bytes) -> str:
+    """The name of the cookie that ties a flow to the browser that began it. `__Host-` needs https."""
+    return f"{'__Host-' if vault.secure else ''}hf_{state_mac[:4].hex()}"

@@ -1,0 +1,46 @@
+"""What was read a moment ago: rows that every request needs and that hardly ever change.
+
+An entry is used for at most `LIFETIME` ms, so a key that was taken away or a switch that was turned on another
+node takes effect within a second; on this node it does at once, by `forget`. That nothing was found is never
+remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, TypeVar
+
+from holdfast.clock import Clock
+
+LIFETIME = 1000
+ENTRIES = 10_000
+
+T = TypeVar("T")
+
+
+class Recent:
+    """A bounded, short-lived memory of reads."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._entries: dict[Hashable, tuple[int, Any]] = {}
+
+    async def get(self, key: Hashable, read: Callable[[], Awaitable[T | None]]) -> T | None:
+        """The remembered value of `key`, or what `read` gives now."""
+        now = self._clock.now()
+        entry = self._entries.get(key)
+        if entry is not None and 0 <= now - entry[0] < LIFETIME:
+            return entry[1]  # type: ignore[no-any-return]
+        value = await read()
+        if value is not None:
+            self._remember(key, now, value)
+        return value
+
+    def forget(self) -> None:
+        """Drops everything: something that may be remembered was written."""
+        self._entries.clear()
+
+    def _remember(self, key: Hashable, now: int, value: Any) -> None:
+        if len(self._entries) >= ENTRIES:
+            self._entries.clear()
+        self._entries[key] = (now, value)

@@ -1,0 +1,85 @@
+"""Grants to be ended at their provider: tried at once, then again for a day, and never forgotten silently.
+
+The local credential is gone before the provider is asked, so nothing that it answers, or does not, keeps a
+deleted connection alive here.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from holdfast.domain.connection import Connection, state
+from holdfast.domain.connector import Connector
+from holdfast.domain.tenancy import Scope
+from holdfast.errors import GrantDeferred, HoldfastError
+from holdfast.grants.flow import drive
+from holdfast.grants.revoke import revoke
+from holdfast.store import Store, connections, outbox
+from holdfast.store.outbox import Revocation
+from holdfast.usecases import Vault
+from holdfast.usecases.credentials import setup
+from holdfast.usecases.tenants import subject
+
+log = structlog.get_logger()
+
+# Seconds until each further try; after the last one the outcome is "unreachable".
+DELAYS = (30, 120, 600, 3600, 4 * 3600, 18 * 3600)
+
+
+async def owe(scope: Scope, tx: Store, connector: Connector, before: Connection) -> Revocation | None:
+    """Inside the transaction that drops a grant: remembers to end it, if its provider can be told."""
+    oauth = connector.auth.oauth
+    if before.grant is None or oauth is None or oauth.revoke is None:
+        return None
+    token, _ = await connections.open_credential(scope, tx, before, "revoke")
+    return await outbox.owe_revocation(scope, tx, before, token)
+
+
+async def attempt(vault: Vault, revocation: Revocation) -> bool:
+    """Asks the provider to end the grant; True if it did. What it answers is kept as evidence."""
+    scope = revocation.scope
+    try:
+        accepted = await _ask(vault, revocation)
+    except GrantDeferred as error:
+        await _put_off(vault, revocation, error)
+        return False
+    except HoldfastError as error:
+        log.warning("revocation_failed", service=revocation.service_id, outcome=type(error).__name__)
+        await outbox.settle(scope, vault.store, revocation, f"failed: {type(error).__name__}")
+        return False
+    await outbox.settle(scope, vault.store, revocation, "revoked" if accepted else "refused")
+    if accepted:
+        await _announce(vault, revocation)
+    return accepted
+
+
+async def attempt_due(vault: Vault) -> bool:
+    """Tries the revocation that has waited longest; False if none is due."""
+    revocation = await outbox.due_revocation(vault.store)
+    if revocation is None:
+        return False
+    await attempt(vault, revocation)
+    return True
+
+
+async def _ask(vault: Vault, revocation: Revocation) -> bool:
+    about = await subject(revocation.scope, vault, revocation.unified_api, revocation.service_id)
+    return await drive(revoke(setup(vault, about, dict(revocation.settings)), revocation.token), vault.send)
+
+
+async def _put_off(vault: Vault, revocation: Revocation, error: GrantDeferred) -> None:
+    if revocation.attempts >= len(DELAYS):
+        await outbox.settle(revocation.scope, vault.store, revocation, "unreachable")
+        return
+    delay = error.retry_after or DELAYS[revocation.attempts]
+    await outbox.postpone(revocation.scope, vault.store, revocation, vault.clock.now() + delay * 1000)
+
+
+async def _announce(vault: Vault, revocation: Revocation) -> None:
+    scope = revocation.scope
+    connector = vault.catalog.get(revocation.unified_api, revocation.service_id)
+    held = await connections.one(scope, vault.store, revocation.unified_api, revocation.service_id)
+    told = held or connections.blank(scope, revocation.unified_api, revocation.service_id)
+    await outbox.announce(
+        scope, vault.store, told, ["vault.connection.revoked"], state(held, connector, vault.clock.now())
+    )

@@ -1,0 +1,140 @@
+"""The composition root: the only place where settings, engines, the door and the application meet."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope
+from starlette.types import Send as SendMessage
+
+from holdfast import worker
+from holdfast.catalog import Catalog
+from holdfast.clock import Clock, SystemClock
+from holdfast.config import Settings
+from holdfast.domain.exchange import Send
+from holdfast.domain.masking import Masks
+from holdfast.errors import SettingsError
+from holdfast.http.app import app
+from holdfast.outbound import EgressPolicy, Outbound
+from holdfast.store import Store
+from holdfast.store.database import Database, open_database
+from holdfast.store.keyring import Keyring
+from holdfast.store.masterkey import MasterKeys, create_master_key_file
+from holdfast.store.migrate import migrate
+from holdfast.usecases import Keys, Vault
+from holdfast.usecases.flight import Flights
+from holdfast.usecases.recent import Recent
+
+MASTER_KEY_FILE = "master.key"
+ADMIN_TOKEN_FILE = "admin.token"
+PURPOSES = ("api_key", "link", "flow", "confirm", "cookie", "context")
+
+
+def prepare(settings: Settings) -> None:
+    """Creates the data directory, and on the very first start a master key and an admin token in it.
+
+    SettingsError if something that must be private is not, or if a database exists whose key file is gone.
+    """
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    key_file = settings.data_dir / MASTER_KEY_FILE
+    given = settings.master_key or settings.master_key_file
+    if not given and not key_file.exists():
+        if not settings.database_url.startswith("sqlite:") or (settings.data_dir / "holdfast.db").exists():
+            raise SettingsError(
+                f"There is no master key: {key_file} does not exist. Put the key file back, or name it with "
+                "HOLDFAST_MASTER_KEY_FILE; without it, what this database holds cannot be opened."
+            )
+        create_master_key_file(key_file)
+    token_file = settings.data_dir / ADMIN_TOKEN_FILE
+    if not settings.admin_token and not token_file.exists():
+        _write_private(token_file, f"hf_admin_{secrets.token_urlsafe(32)}\n")
+
+
+def admin_token(settings: Settings) -> str:
+    """The admin token: of the settings, else of its file."""
+    if settings.admin_token:
+        return settings.admin_token
+    return (settings.data_dir / ADMIN_TOKEN_FILE).read_text().strip()
+
+
+@contextlib.asynccontextmanager
+async def open_vault(
+    settings: Settings, *, clock: Clock | None = None, send: Send | None = None
+) -> AsyncIterator[Vault]:
+    """A vault on a migrated database, closed again on leaving. `clock` and `send` stand in for the outside world."""
+    clock = clock or SystemClock()
+    outbound = Outbound(EgressPolicy.parse(settings.egress_allow))
+    database = await open_database(settings.database_url)
+    try:
+        await migrate(database)
+        vault = await _vault(settings, database, clock, send or outbound.send)
+        yield vault
+        await vault.flights.land()
+    finally:
+        await outbound.close()
+        await database.close()
+
+
+def create_app() -> ASGIApp:
+    """The application of this process's settings; what uvicorn starts in each of its workers."""
+    return Served(Settings.from_env())
+
+
+class Served:
+    """An application that opens its vault when the server starts, and closes it when the server stops.
+
+    The vault belongs to the server's event loop, so it cannot be open before the lifespan begins.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._inner: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: SendMessage) -> None:
+        if scope["type"] == "lifespan":
+            await Starlette(lifespan=self._lifespan)(scope, receive, send)
+        elif self._inner is not None:
+            await self._inner(scope, receive, send)
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        async with open_vault(self._settings) as vault:
+            self._inner = app(vault, admin_token(self._settings))
+            working = asyncio.create_task(worker.run(vault))
+            yield
+            working.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await working
+
+
+async def _vault(settings: Settings, database: Database, clock: Clock, send: Send) -> Vault:
+    keyring = await Keyring.open(database, _master_keys(settings), clock)
+    return Vault(
+        public_url=settings.public_url,
+        store=Store(database, keyring, clock, database),
+        catalog=Catalog.load(*([settings.connectors_dir] if settings.connectors_dir else [])),
+        send=send,
+        clock=clock,
+        keys=Keys(**{purpose: keyring.derive(purpose) for purpose in PURPOSES}),
+        masks=Masks(keyring.derive("mask")),
+        flights=Flights(),
+        recent=Recent(clock),
+    )
+
+
+def _master_keys(settings: Settings) -> MasterKeys:
+    if settings.master_key:
+        return MasterKeys.parse(settings.master_key)
+    return MasterKeys.read(settings.master_key_file or settings.data_dir / MASTER_KEY_FILE)
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)

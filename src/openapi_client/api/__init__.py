@@ -1,0 +1,5 @@
+"""The API's operations, one class for each of its sections."""
+
+from openapi_client.api.connections_api import ConnectionsApi
+
+__all__ = ["ConnectionsApi"]
