@@ -73,6 +73,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     server.ensure_pgdata_inited()
     with (data / "postgresql.auto.conf").open("a") as settings:
         settings.write("fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nshared_buffers = 32MB\n")
+        settings.write("deadlock_timeout = 100ms\n")
     server.start()
     yield PostgresServer(server)
     server.stop()

@@ -110,8 +110,8 @@ def operation(method: str, path: str, *, keyed: bool = True) -> Callable[[Method
     def declare(stub: Method) -> Method:
         declared = Operation(stub, method, path, keyed=keyed)
 
-        def call(api: Any, *args: Any, **kwargs: Any) -> Any:
-            return api.api_client.call(declared, declared.request(args, kwargs)).data
+        def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return self.api_client.call(declared, declared.request(args, kwargs)).data
 
         update_wrapper(call, stub)
         vars(call).update(operation=declared, __signature__=declared.signature)
@@ -124,8 +124,8 @@ def with_http_info(method: Callable[Concatenate[Api, P], T]) -> Callable[Concate
     """The same operation, answered by the whole `ApiResponse`."""
     declared: Operation = vars(method)["operation"]
 
-    def call(api: Any, *args: Any, **kwargs: Any) -> ApiResponse[T]:
-        response: ApiResponse[T] = api.api_client.call(declared, declared.request(args, kwargs))
+    def call(self: Any, /, *args: Any, **kwargs: Any) -> ApiResponse[T]:
+        response: ApiResponse[T] = self.api_client.call(declared, declared.request(args, kwargs))
         return response
 
     update_wrapper(call, method)

@@ -7,6 +7,7 @@ log. What is sent beside the URL stays with the origin (RFC 6454) it was meant f
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
@@ -105,6 +106,8 @@ def _target(url: str, response: BaseHTTPResponse) -> str | None:
 
 
 def _pool(configuration: Configuration) -> PoolManager:
+    if configuration.ssl_ca_cert is not None and not Path(configuration.ssl_ca_cert).is_file():
+        raise ApiValueError(f"configuration.ssl_ca_cert: there is no file {configuration.ssl_ca_cert}")
     trust = "CERT_REQUIRED" if configuration.verify_ssl else "CERT_NONE"
     settings: dict[str, Any] = {"maxsize": 16, "cert_reqs": trust, "ca_certs": configuration.ssl_ca_cert}
     if configuration.proxy is None:

@@ -92,8 +92,8 @@ async def test_a_lead_can_be_added_to_one_provider_only(app: App, app_of: Callab
     [
         ([Placement(value="Token token=k3y")], "/me", {"Authorization": "Token token=k3y"}, 200),
         ([Placement(value="Token token=k3y")], "/me", {"Authorization": "Bearer k3y"}, 401),
-        ([Placement(value="{access_token}", name="X-Shopify-Access-Token")], "/me", {"X-Shopify-Access-Token": "AT"}, 200),
-        ([Placement(value="{access_token}", name="X-Shopify-Access-Token")], "/me", {"Authorization": "Bearer AT"}, 401),
+        ([Placement(value="{access_token}", name="X-Api-Token")], "/me", {"X-Api-Token": "AT"}, 200),
+        ([Placement(value="{access_token}", name="X-Api-Token")], "/me", {"Authorization": "Bearer AT"}, 401),
         ([Placement(value="k3y", where="query", name="api_token")], "/me?api_token=k3y", {}, 200),
         ([Placement(value="k3y", where="query", name="api_token")], "/me", {}, 401),
         ([Placement(value="k3y:x", where="basic")], "/me", {"Authorization": "Basic azN5Ong="}, 200),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -33,8 +34,8 @@ class Catalog:
 
         ManifestError holds the mistakes of all files, SettingsError names a directory that is not there.
         """
-        problems: list[Problem] = []
-        shipped = list(_connectors(files("holdfast") / "connectors", problems, shipped=True))
+        shipped, mistakes = _shipped()
+        problems = list(mistakes)
         own = [c for directory in directories for c in _connectors(_existing(directory), problems, shipped=False)]
         if problems:
             raise ManifestError(problems)
@@ -75,6 +76,13 @@ def manifests(directory: Traversable) -> Iterator[tuple[str, Traversable]]:
         file = folder / MANIFEST
         if folder.is_dir() and file.is_file():
             yield folder.name, file
+
+
+@cache
+def _shipped() -> tuple[tuple[Connector, ...], tuple[Problem, ...]]:
+    """Holdfast's own connectors and what is wrong with them. Read once: they do not change while it runs."""
+    problems: list[Problem] = []
+    return tuple(_connectors(files("holdfast") / "connectors", problems, shipped=True)), tuple(problems)
 
 
 def _connectors(directory: Traversable, problems: list[Problem], *, shipped: bool) -> Iterator[Connector]:

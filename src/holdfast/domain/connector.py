@@ -372,7 +372,7 @@ class Connector(Word, frozen=True, kw_only=True):
 
     def at(self, level: Level) -> tuple[Setting, ...]:
         """The settings of one level, in the order of the manifest."""
-        return tuple(s for s in self.settings if s.level == level)
+        return tuple([s for s in self.settings if s.level == level])
 
     def setting(self, id: str) -> Setting | None:
         return next((s for s in self.settings if s.id == id), None)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
 
 import structlog
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from holdfast.errors import EntityNotFoundError, HoldfastError, MethodNotAllowedError, RequestValidationError
+from holdfast.errors import EntityNotFoundError, HoldfastError, MethodNotAllowedError
 from holdfast.http import connections, errors, manage, oauth, pages
 from holdfast.http.openapi import openapi
 from holdfast.http.operations import Operation, route
@@ -27,7 +25,6 @@ _CORS = [
     (b"access-control-expose-headers", b"x-apideck-request-id"),
 ]
 _PREFLIGHT = [
-    (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"GET, POST, PATCH, PUT, DELETE, OPTIONS"),
     (
         b"access-control-allow-headers",
@@ -44,85 +41,70 @@ def operations() -> list[Operation]:
     return [*connections.api.operations, *oauth.actions.operations, *manage.api.operations]
 
 
-def app(vault: Vault, admin_token: str, lifespan: Callable[[Starlette], object] | None = None) -> ASGIApp:
+def app(vault: Vault, admin_token: str) -> ASGIApp:
     """The application that serves `vault`."""
     declared = operations()
     document = openapi(declared, vault.public_url)
-    made = Starlette(
-        routes=[*(route(o, vault, admin_token) for o in declared), *pages.routes(vault, document)],
-        exception_handlers={
-            HoldfastError: _answer_error,
-            HTTPException: _answer_http,
-        },
-        lifespan=lifespan,  # type: ignore[arg-type]
-    )
-    made.state.public_url = vault.public_url
-    made.router.redirect_slashes = False
-    return _Frame(made)
+    routes = [*(route(o, vault, admin_token) for o in declared), *pages.routes(vault, document)]
+    return _Frame(routes)
 
 
 class _Frame:
-    """What stands around every request, without a layer's cost on the way."""
+    """What stands around every request: one layer instead of a stack of them."""
 
-    def __init__(self, inner: ASGIApp) -> None:
-        self._inner = inner
+    def __init__(self, routes: list[Route]) -> None:
+        self._routes = routes
+        self._router = Router(routes, redirect_slashes=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._inner(scope, receive, send)
+            await self._router(scope, receive, send)
             return
         browser = scope["path"].startswith(_BROWSER)
         added = [*_ALWAYS, (b"x-apideck-request-id", secrets.token_hex(16).encode()), *(() if browser else _CORS)]
+        started = False
 
         async def send_framed(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 message["headers"] = [*message["headers"], *added]
             await send(message)
 
-        if scope["method"] == "OPTIONS" and not browser:
-            await _empty(204, _PREFLIGHT)(scope, receive, send)
-        elif b"%2f" in scope.get("raw_path", b"").lower():
-            # A slash inside an id would become a path of its own.
-            await errors.answer(EntityNotFoundError("path", "%2F"))(scope, receive, send_framed)
-        else:
-            await self._run(scope, receive, send_framed)
-
-    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
-
-        async def watch(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
-
         try:
-            await self._inner(scope, receive, watch)
+            await self._answer(scope, receive, send_framed, browser)
+        except HoldfastError as error:
+            await errors.answer(error)(scope, receive, send_framed)
+        except HTTPException as error:
+            await self._refusal(error, scope)(scope, receive, send_framed)
         except Exception as error:
-            # The one catch-all. Its text may hold anything, so only the place is told.
+            # The one catch-all. The error's text may hold anything, so only its place is told.
             log.error("unexpected_error", error=type(error).__name__, where=_where(error))
             if not started:
-                await errors.unexpected()(scope, receive, send)
+                await errors.unexpected()(scope, receive, send_framed)
 
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, browser: bool) -> None:
+        if scope["method"] == "OPTIONS" and not browser:
+            await _preflight()(scope, receive, send)
+            return
+        if b"%2f" in scope.get("raw_path", b"").lower():
+            # A slash inside an id would become a path of its own.
+            raise EntityNotFoundError("path", "%2F")
+        scope["app"] = self
+        await self._router(scope, receive, send)
 
-async def _answer_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HoldfastError)
-    return errors.answer(error)
-
-
-async def _answer_http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    if error.status_code == 405:
+    def _refusal(self, error: HTTPException, scope: Scope) -> Response:
+        if error.status_code != 405:
+            return errors.answer(EntityNotFoundError("path", scope["path"][:200]))
         answer = errors.answer(MethodNotAllowedError())
-        answer.headers["Allow"] = (error.headers or {}).get("Allow", "")
+        allowed = {m for r in self._routes if r.matches(scope)[0] is not Match.NONE for m in r.methods or ()}
+        answer.headers["Allow"] = ", ".join(sorted(allowed))
         return answer
-    if error.status_code == 404:
-        return errors.answer(EntityNotFoundError("path", request.url.path[:200]))
-    return errors.answer(RequestValidationError(error.detail))
 
 
-def _empty(status: int, headers: list[tuple[bytes, bytes]]) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    response = Response(status_code=status)
-    response.raw_headers = [*headers]
+def _preflight() -> Response:
+    response = Response(status_code=204)
+    response.raw_headers = [*_PREFLIGHT]
     return response
 
 

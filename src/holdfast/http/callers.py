@@ -7,6 +7,7 @@ selects one of its consumers. A header that comes twice is refused: proxies disa
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 
 from starlette.requests import Request
 
@@ -16,6 +17,7 @@ from holdfast.usecases import Vault, keys
 
 APP_ID, CONSUMER_ID = "x-apideck-app-id", "x-apideck-consumer-id"
 ID_LIMIT = 255
+_DECISIVE = frozenset((b"authorization", APP_ID.encode(), CONSUMER_ID.encode()))
 
 
 async def scope_of(request: Request, vault: Vault, *, needs: str = "connections", consumer: bool = True) -> Scope:
@@ -24,17 +26,18 @@ async def scope_of(request: Request, vault: Vault, *, needs: str = "connections"
     UnauthorizedError for a missing, wrong or foreign key, RequestHeadersValidationError for a missing selector;
     the consumer may be left out when `consumer` is false.
     """
-    key = await keys.identify(vault, _credential(request))
+    sent = _sent(request)
+    key = await keys.identify(vault, _credential(sent))
     if key is None:
         raise UnauthorizedError("Invalid Authorization Token")
     if needs not in key.scopes:
         raise UnauthorizedError(f"The API key does not have the scope {needs}.")
-    application_id = _selector(request, APP_ID)
+    application_id = _selector(sent, APP_ID)
     if application_id is None:
         raise _missing(APP_ID)
     if not hmac.compare_digest(application_id.encode(), key.application_id.encode()):
         raise UnauthorizedError("The API key belongs to another application.")
-    consumer_id = _selector(request, CONSUMER_ID)
+    consumer_id = _selector(sent, CONSUMER_ID)
     if consumer_id is None and consumer:
         raise _missing(CONSUMER_ID)
     return Scope(application_id, consumer_id, f"key:{key.id}")
@@ -42,20 +45,20 @@ async def scope_of(request: Request, vault: Vault, *, needs: str = "connections"
 
 def require_admin(request: Request, admin_token: str) -> None:
     """UnauthorizedError unless the request carries the admin token."""
-    if not hmac.compare_digest(_credential(request).encode("utf-8", "surrogatepass"), admin_token.encode()):
+    if not hmac.compare_digest(_credential(_sent(request)).encode("utf-8", "surrogatepass"), admin_token.encode()):
         raise UnauthorizedError("Invalid Authorization Token")
 
 
-def _credential(request: Request) -> str:
-    text = _single(request, "authorization")
+def _credential(sent: Mapping[bytes, bytes]) -> str:
+    text = sent.get(b"authorization", b"").decode("latin-1")
     if not text:
         raise UnauthorizedError("Missing authentication")
     scheme, _, rest = text.partition(" ")
     return rest.strip() if scheme.lower() == "bearer" else text.strip()
 
 
-def _selector(request: Request, name: str) -> str | None:
-    value = _single(request, name)
+def _selector(sent: Mapping[bytes, bytes], name: str) -> str | None:
+    value = sent.get(name.encode(), b"").decode("latin-1")
     if not value:
         return None
     if len(value) > ID_LIMIT or not value.isascii() or not value.isprintable():
@@ -63,12 +66,13 @@ def _selector(request: Request, name: str) -> str | None:
     return value
 
 
-def _single(request: Request, name: str) -> str | None:
-    raw = name.encode()
-    values = [value for header, value in request.headers.raw if header == raw]
-    if len(values) > 1:
-        raise UnauthorizedError(f"The header {name} was sent more than once.")
-    return values[0].decode("latin-1") if values else None
+def _sent(request: Request) -> dict[bytes, bytes]:
+    """The headers that say who is asking."""
+    found = [pair for pair in request.scope["headers"] if pair[0] in _DECISIVE]
+    sent = dict(found)
+    if len(sent) != len(found):
+        raise UnauthorizedError("A header that says who is asking was sent more than once.")
+    return sent
 
 
 def _missing(name: str) -> RequestHeadersValidationError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from holdfast.errors import RequestValidationError
@@ -109,7 +108,7 @@ async def begin(
     nonce: Nonce = None,
 ) -> Response:
     """Sends the consumer's browser to the provider's consent page; the browser comes back to the callback."""
-    query = _query(call.request)
+    query = _query(call)
     try:
         return _redirect(call.vault, await authorize.begin(call.vault, service_id, application_id, query))
     except authorize.Returned as returned:
@@ -148,7 +147,7 @@ async def revoke(
     call: Call, service_id: ServiceId, application_id: ApplicationId, state: State, redirect_uri: RedirectUri = ""
 ) -> Response:
     """Ends the connection's grant, here and at the provider, and sends the browser back."""
-    query = _query(call.request)
+    query = _query(call)
     try:
         return _redirect(call.vault, await authorize.revoke(call.vault, service_id, application_id, query))
     except authorize.Returned as returned:
@@ -197,7 +196,7 @@ async def validate(
 
 
 async def _callback(call: Call, context: str) -> Response:
-    query = _query(call.request)
+    query = _query(call)
     try:
         redirect = await authorize.callback(call.vault, context, query, call.request.cookies)
     except authorize.Returned as returned:
@@ -205,13 +204,14 @@ async def _callback(call: Call, context: str) -> Response:
     return _redirect(call.vault, redirect)
 
 
-def _query(request: Request) -> dict[str, str]:
-    purpose = request.headers.get("sec-purpose", "") + request.headers.get("purpose", "")
+def _query(call: Call) -> dict[str, str]:
+    headers = call.request.headers
+    purpose = headers.get("sec-purpose", "") + headers.get("purpose", "")
     if "prefetch" in purpose:
         raise RequestValidationError("This link does something; it is opened, not fetched ahead.")
-    query = single_query(request, ONCE)
+    query = single_query(call.request, ONCE)
     if query.get("redirect_uri") == FOREIGN_CALLBACK_PAGE:
-        query["redirect_uri"] = f"{request.app.state.public_url}/oauth/callback"
+        query["redirect_uri"] = call.vault.callback_page
     return query
 
 

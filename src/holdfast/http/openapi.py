@@ -25,13 +25,18 @@ ERROR_SCHEMAS = {
     422: ("UnprocessableResponse", "The request is understood and cannot be carried out."),
 }
 DEFAULT_ERROR = ("UnexpectedErrorResponse", "Anything else that went wrong.")
-# Only of use to generated clients' documentation.
+# What JSON Schema may say and OpenAPI 3.0 may not.
+_UNSAID: tuple[tuple[str, Any], ...] = (("required", []), ("default", None))
 TAGS = {
     "Connections": "The connections of a consumer.",
     "Vault": "Steps of an authorization that a product takes part in.",
     "Management": "Applications, API keys and integrations; for the operator's admin token.",
 }
-SECURITY: dict[Security, list[dict[str, list[str]]]] = {"key": [{"apiKey": []}], "admin": [{"adminToken": []}], "none": []}
+SECURITY: dict[Security, list[dict[str, list[str]]]] = {
+    "key": [{"apiKey": []}],
+    "admin": [{"adminToken": []}],
+    "none": [],
+}
 
 
 def openapi(operations: Sequence[Operation], public_url: str) -> dict[str, Any]:
@@ -156,7 +161,7 @@ def _downgrade(schema: Any) -> Any:
         return [_downgrade(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    changed = {key: _downgrade(value) for key, value in schema.items()}
+    changed = {key: _downgrade(value) for key, value in schema.items() if (key, value) not in _UNSAID}
     if "enum" in changed and "type" not in changed:
         changed["type"] = "string"
     return _nullable(changed) if "anyOf" in changed else changed
@@ -167,6 +172,7 @@ def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
     if len(kinds) == len(schema["anyOf"]):
         return schema
     rest = {key: value for key, value in schema.items() if key != "anyOf"}
-    if len(kinds) == 1 and "$ref" not in kinds[0]:
-        return {**kinds[0], **rest, "nullable": True}
-    return {**rest, "anyOf": kinds, "nullable": True}
+    if len(kinds) == 1:
+        # A reference stands alone in OpenAPI 3.0; where null is read for one, it means the same as leaving it out.
+        return kinds[0] if "$ref" in kinds[0] else {**kinds[0], **rest, "nullable": True}
+    return {**rest, "anyOf": kinds}

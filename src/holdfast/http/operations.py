@@ -20,6 +20,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
 
 from holdfast.domain.tenancy import Scope
 from holdfast.errors import RequestValidationError
@@ -144,29 +146,47 @@ class Api:
         return declare
 
 
-def route(operation: Operation, vault: Vault, admin_token: str) -> Route:
-    """The route that performs `operation`."""
-    once = frozenset(p.param.name for p in operation.parameters if p.param.where == "query")
+class Endpoint:
+    """Performs one operation, as an ASGI application: Starlette wraps plain functions in layers that cost more than
+    the work inside. Errors leave as they are; `holdfast.http.app` turns them into answers."""
 
-    async def endpoint(request: Request) -> Response:
-        if operation.security == "key":
-            scope = await callers.scope_of(request, vault, needs=operation.needs, consumer=operation.consumer)
-        else:
-            if operation.security == "admin":
-                callers.require_admin(request, admin_token)
-            scope = Scope("", None, "admin" if operation.security == "admin" else "browser")
-        arguments = _arguments(request, operation.parameters, once)
+    def __init__(self, operation: Operation, vault: Vault, admin_token: str) -> None:
+        self._operation = operation
+        self._vault = vault
+        self._admin_token = admin_token
+        self._once = frozenset(p.param.name for p in operation.parameters if p.param.where == "query")
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        response = await self._perform(request)
+        await response(scope, receive, send)
+
+    async def _perform(self, request: Request) -> Response:
+        operation = self._operation
+        scope = await self._scope(request)
+        arguments = _arguments(request, operation.parameters, self._once)
         if operation.body:
             name, type_, body = operation.body
             arguments[name] = _decode(await read_json(request), type_, body)
-        answer = await operation.handler(Call(vault, request, scope), **arguments)
+        answer = await operation.handler(Call(self._vault, request, scope), **arguments)
         if isinstance(answer, Response):
             return answer
         if answer is None:
             return Response(status_code=operation.status)
         return Response(_encode(answer), operation.status, media_type="application/json")
 
-    made = Route(operation.path, endpoint, methods=[operation.method], name=operation.operation_id)
+    async def _scope(self, request: Request) -> Scope:
+        operation = self._operation
+        if operation.security == "key":
+            return await callers.scope_of(request, self._vault, needs=operation.needs, consumer=operation.consumer)
+        if operation.security == "admin":
+            callers.require_admin(request, self._admin_token)
+        return Scope("", None, "admin" if operation.security == "admin" else "browser")
+
+
+def route(operation: Operation, vault: Vault, admin_token: str) -> Route:
+    """The route that performs `operation`."""
+    made = Route(operation.path, Endpoint(operation, vault, admin_token), methods=[operation.method])
     if made.methods:
         # Starlette answers HEAD wherever it answers GET; a link scanner's HEAD must not spend a state.
         made.methods.discard("HEAD")

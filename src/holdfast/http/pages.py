@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from holdfast.errors import Unavailable
-from holdfast.http import errors
+from holdfast.http import errors, reference
 from holdfast.usecases import Vault
 
 _PAGE = """<!doctype html>
@@ -53,6 +53,7 @@ def routes(vault: Vault, document: dict[str, Any]) -> list[Route]:
         Route("/ready", ready),
         Route("/metrics", metrics),
         Route("/openapi.json", description),
+        Route("/docs", reference.page(document)),
         Route("/oauth/callback", landing),
     ]
 

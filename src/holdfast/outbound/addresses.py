@@ -47,10 +47,10 @@ _SPECIAL_V6 = tuple(map(IPv6Network, SPECIAL_V6))
 
 
 def is_public(address: Address) -> bool:
-    """Whether `address` belongs to the public Internet. Of IPv6 that is 2000::/3 alone, as far as IANA has given it out.
+    """Whether `address` belongs to the public Internet. Of IPv6 that is 2000::/3 alone (RFC 4291 section 2.4).
 
-    So the forms that carry an IPv4 address in a place that a router may or may not honour (`::/96`, 6to4, Teredo,
-    64:ff9b:1::/48 of RFC 8215) are not public, whatever they carry.
+    So the forms that carry an IPv4 address which a router may or may not unpack (`::/96`, 6to4, Teredo, the local
+    NAT64 prefix 64:ff9b:1::/48 of RFC 8215) are not public, whatever they carry.
     """
     address = reached(address)
     if isinstance(address, IPv4Address):

@@ -100,8 +100,8 @@ class Outbound:
         """The answer to `request`, whatever its status; a 3xx is an answer like any other.
 
         The request leaves once or not at all. Raises EgressRefused, before anything leaves, if the policy or
-        `request.hosts` forbids the destination; RequestValidationError if its method or a header cannot be written in HTTP;
-        GrantDeferred if there was no answer or not a whole one within the limits, `ambiguous` if it was sent.
+        `request.hosts` forbids the destination; RequestValidationError if the method or a header cannot be written
+        in HTTP; GrantDeferred if no answer came, or not a whole one within the limits, `ambiguous` if it was sent.
         """
         to = self._policy.check_url(request.url, request.hosts)
         await self.start()
@@ -191,7 +191,7 @@ def _fault(to: Destination, error: Exception) -> GrantDeferred:
 
 
 def _own(headers: Mapping[str, str]) -> dict[str, str]:
-    """The request's own headers. ValueError for a name that some servers would read as another one (`Host `, `Host:`)."""
+    """The headers that a request may set. ValueError for a name that a server could read as another (`Host `)."""
     if not all(map(_TOKEN.fullmatch, headers)):
         raise ValueError("not a token (RFC 9110 section 5.6.2)")
     return {name: value for name, value in headers.items() if name.lower() not in CONNECTION_HEADERS}

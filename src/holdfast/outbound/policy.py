@@ -88,7 +88,10 @@ class EgressPolicy:
 
     @classmethod
     def parse(cls, text: str) -> EgressPolicy:
-        """The policy of a `HOLDFAST_EGRESS_ALLOW`: entries divided by commas or spaces. SettingsError names a bad one."""
+        """The policy that `HOLDFAST_EGRESS_ALLOW` sets: entries divided by commas or spaces.
+
+        Raises SettingsError, naming the entry, for one that cannot be read.
+        """
         return cls(tuple(_allowance(entry) for entry in re.split(r"[,\s]+", text.strip().lower()) if entry))
 
     def check_url(self, url: str, hosts: Collection[str] = ()) -> Destination:

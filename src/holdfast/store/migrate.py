@@ -12,7 +12,7 @@ while nodes are replaced one by one, that release runs on the new schema.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -42,17 +42,19 @@ class Step:
     statements: tuple[str, ...]
 
 
-async def migrate(db: Database) -> list[str]:
+async def migrate(db: Database, release: Sequence[Step] | None = None) -> list[str]:
     """Applies what is missing and gives the names of the steps applied here, in order.
 
     SettingsError if the database has a step that this release does not know: it belongs to a newer one.
+    `release` is the steps of this release unless a test stands in for another one.
     """
+    release = steps() if release is None else release
     async with db.transaction(patience=PATIENCE) as q:
         await _lock(db, q)
         await q.run(_TABLE)
         applied = {row["version"]: row["name"] for row in await q.all(_APPLIED)}
-    _refuse_newer(applied)
-    missing = [step for step in steps() if step.version not in applied]
+    _refuse_newer(applied, release)
+    missing = [step for step in release if step.version not in applied]
     return [step.name for step in missing if await _apply(db, step)]
 
 
@@ -90,8 +92,8 @@ async def _lock(db: Database, q: Queries) -> None:
         await q.run("SELECT pg_advisory_xact_lock(:key)", key=LOCK)
 
 
-def _refuse_newer(applied: Mapping[int, str]) -> None:
-    unknown = sorted(set(applied.values()) - {step.name for step in steps()})
+def _refuse_newer(applied: Mapping[int, str], release: Sequence[Step]) -> None:
+    unknown = sorted(set(applied.values()) - {step.name for step in release})
     if unknown:
         raise SettingsError(
             f"The database has been migrated by another release of Holdfast ({', '.join(unknown)}); "

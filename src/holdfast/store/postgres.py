@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import lru_cache, partial
 from typing import Any, Final, Literal
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 
 from holdfast.errors import ConflictError, SettingsError, Unavailable
 from holdfast.store.database import PATIENCE, Queries, Row, Transaction, Verb
@@ -215,9 +215,11 @@ async def _through_the_door(call: Awaitable[Any]) -> Any:
 
 def _withhold_values(error: BaseException) -> None:
     """Takes out of an error what may quote a row or a parameter: DETAIL, CONTEXT, and the text of a data error."""
-    for name in ("detail", "context", "internal_query"):
-        if getattr(error, name, None):
-            setattr(error, name, None)
+    withheld = ["detail", "context", "internal_query"]
     if isinstance(error, (asyncpg.DataError, ValueError)):
         code = getattr(error, "sqlstate", None)
         error.args = (f"invalid value (SQLSTATE {code})" if code else str(error.args[0]).partition(":")[0],)
+        withheld.append("message")
+    for name in withheld:
+        if getattr(error, name, None):
+            setattr(error, name, None)

@@ -114,13 +114,14 @@ class SandboxProvider:
     @contextlib.asynccontextmanager
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[SandboxProvider]:
         """Serve over HTTP inside this event loop; `url` tells where. Port 0 takes a free one."""
-        listener = socket.create_server((host, port))
+        listener = socket.create_server((host, port))  # listens from here on: who comes early waits in its queue
         self.url = f"http://{host}:{listener.getsockname()[1]}"
-        server = _Server(uvicorn.Config(self.app, log_config=None, log_level="critical", timeout_graceful_shutdown=1))
+        config = uvicorn.Config(
+            self.app, lifespan="off", log_config=None, log_level="critical", timeout_graceful_shutdown=1
+        )
+        server = _Server(config)
         serving = asyncio.create_task(server.serve([listener]))
         try:
-            while not server.started and not serving.done():
-                await asyncio.sleep(0.001)
             yield self
         finally:
             server.should_exit = True

@@ -1,0 +1,83 @@
+"""A vault with something in it: one application, its integrations, a connected consumer."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import holdfast
+from holdfast import wiring
+from holdfast.catalog import Catalog
+from holdfast.config import Settings
+from holdfast.usecases import connections, manage
+from holdfast.usecases.connections import Import, imported_token
+
+MANIFESTS = 200
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """What a request against the seeded vault needs."""
+
+    application_id: str
+    api_key: str
+    environ: dict[str, str]
+
+    def request(self, path: str) -> bytes:
+        """The bytes of a GET with everything that a client sends."""
+        lines = [
+            f"GET {path} HTTP/1.1",
+            "Host: 127.0.0.1:8000",
+            "Accept: application/json",
+            "User-Agent: holdfast-bench",
+            f"Authorization: Bearer {self.api_key}",
+            f"x-apideck-app-id: {self.application_id}",
+            "x-apideck-consumer-id: test-consumer",
+        ]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def seed(directory: Path, database_url: str | None = None) -> Seeded:
+    """Fills a new vault in `directory`: 200 integrations, and Pipedrive connected."""
+    environ = {
+        "HOLDFAST_DATA_DIR": str(directory / "data"),
+        "HOLDFAST_CONNECTORS_DIR": str(_manifests(directory)),
+    }
+    if database_url:
+        environ["HOLDFAST_DATABASE_URL"] = database_url
+        (directory / "data").mkdir(parents=True)
+        wiring.create_master_key_file(directory / "data" / wiring.MASTER_KEY_FILE)
+    application_id, api_key = asyncio.run(_fill(Settings.from_env(environ)))
+    return Seeded(application_id, api_key, environ)
+
+
+async def _fill(settings: Settings) -> tuple[str, str]:
+    wiring.prepare(settings)
+    async with wiring.open_vault(settings) as vault:
+        application, key = await manage.create_application(vault, "Bench", ("https://app.example.com/done",))
+        pairs = [(api, c) for c in vault.catalog.all() for api in c.unified_apis]
+        pairs.sort(key=lambda pair: (pair[0], pair[1].id) != ("crm", "pipedrive"))
+        for api, connector in pairs[:MANIFESTS]:
+            given = {"client_id": "bench-client", "client_secret": "bench-secret"}
+            await manage.put_integration(vault, application.id, api, connector.id, given)
+        scope = manage.operator(application.id).of("test-consumer")
+        token = imported_token("a" * 120, "r" * 80, vault.clock.now(), vault.clock.now() + 3_600_000_000)
+        settings_ = {"api_domain": "https://acme.pipedrive.com"}
+        await connections.import_(scope, vault, "crm", "pipedrive", Import(token=token, settings=settings_))
+    return application.id, key
+
+
+def _manifests(directory: Path) -> Path:
+    """Enough copies of shipped manifests, under other ids, to make 200 integrations."""
+    place = directory / "connectors"
+    shipped = Catalog.load().all()
+    root = Path(holdfast.__file__).parent / "connectors"
+    for number in range(MANIFESTS):
+        source = root / shipped[number % len(shipped)].id / "connector.yaml"
+        id = f"{source.parent.name}-{number}"
+        target = place / id / "connector.yaml"
+        target.parent.mkdir(parents=True)
+        target.write_text(re.sub(r"^id: .*$", f"id: {id}", source.read_text(), count=1, flags=re.MULTILINE))
+    return place

@@ -1,0 +1,183 @@
+"""The sealed form: what opens, and everything that must not."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import random
+from collections.abc import Callable
+from hashlib import sha256
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from holdfast.errors import IntegrityError
+from holdfast.store.envelope import OVERHEAD, Key, Place
+
+PLACE = Place("connections", "credential", "app_live_1", ("8b7d4f", "salesforce"), 7)
+TOKEN = b'{"access_token":"00Dx0000000BV7z!AR8AQAxo9UfVkh8AlV0Gomt9Czx9LjHnSSpwBMmbRcgKFmxOtvxjTrKW19ye6PE3Ds1eQz3z8j"}'
+
+# Sealed by the first release under the key 00 01 02 … 1f at PLACE, and to be opened by every later one.
+GOLDEN = bytes.fromhex(
+    "484601904a3bec3716a2d317fff4f962ab68025b161ac1123ca66e6aa3fb06b823f63195395983d91c9492efb02eecbebb27"
+    "a72952a67814698cae476b9ef43f3f135bc83360a48bcb395bb9f0966efbe2416101eef3865cd36dacf217f8d00560d7e801"
+    "1c7fa464feef7791502b449d84b5503a3a9d67064cd5ff6f613ad341a148c98b704d768896dcf9f30a8260b6baddd97914ca"
+    "b148b930368bb70dc08ae2606cd82bac235b76bb039a528f8f989af6b2998578813390397d4fdcd59611fe9656b6"
+)
+
+
+@pytest.fixture(scope="module")
+def key() -> Key:
+    return Key(bytes(range(32)))
+
+
+def handmade(secret: bytes, place: bytes, *, commitment: bytes | None = None, version: int = 1) -> bytes:
+    """A blob by the drawing in the module's docstring, from another implementation of HKDF."""
+    kid, salt, nonce = sha256(b"kid|" + secret).digest()[:8], os.urandom(16), os.urandom(12)
+    derived = HKDF(SHA256(), 64, salt, b"hf1|" + kid).derive(secret)
+    ciphertext = AESGCM(derived[:32]).encrypt(nonce, TOKEN, b"hf1|" + kid + place)
+    return b"HF" + bytes([version]) + kid + salt + (commitment or derived[32:]) + nonce + ciphertext
+
+
+def test_what_is_sealed_opens(key: Key) -> None:
+    """A sealed value comes back; sealing it twice gives unrelated blobs of the same length."""
+    first, second = key.seal(PLACE, TOKEN), key.seal(PLACE, TOKEN)
+
+    assert key.open(PLACE, first) == key.open(PLACE, second) == TOKEN
+    assert len(first) == len(second) == len(TOKEN) + OVERHEAD
+    assert len({first[11:27], second[11:27], first[27:59], second[27:59], first[59:71], second[59:71]}) == 6
+    assert key.open(PLACE, key.seal(PLACE, b"")) == b""
+
+
+def test_the_format_is_the_one_that_is_drawn(key: Key) -> None:
+    """A blob put together by hand from the drawing opens, and so does the one of the first release."""
+    by_hand = handmade(bytes(range(32)), b"11:connections10:credential10:app_live_11:76:8b7d4f10:salesforce")
+
+    assert key.open(PLACE, by_hand) == TOKEN
+    assert key.open(PLACE, GOLDEN) == TOKEN
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        PLACE._replace(table="confirmations"),
+        PLACE._replace(column="settings"),
+        PLACE._replace(application_id="app_live_2"),
+        PLACE._replace(ids=("8b7d4e", "salesforce")),
+        PLACE._replace(ids=("8b7d4f", "hubspot")),
+        PLACE._replace(ids=("8b7d4f",)),
+        PLACE._replace(ids=("8b7d4f", "salesforce", "")),
+        PLACE._replace(ids=("8b7d4", "fsalesforce")),
+        PLACE._replace(ids=("8b7d4f10:salesforce",)),
+        PLACE._replace(ids=("salesforce", "8b7d4f")),
+        PLACE._replace(generation=6),
+        PLACE._replace(generation=70),
+        PLACE._replace(table="connection", column="scredential"),
+    ],
+)
+def test_a_blob_opens_nowhere_else(key: Key, elsewhere: Place) -> None:
+    """Table, column, application, row and generation are part of what is sealed, each for itself."""
+    blob = key.seal(PLACE, TOKEN)
+
+    with pytest.raises(IntegrityError):
+        key.open(elsewhere, blob)
+
+
+def test_no_altered_blob_opens(key: Key) -> None:
+    """Any flipped bit, any truncation and any extension is noticed."""
+    blob = key.seal(PLACE, TOKEN)
+    seed = random.SystemRandom().randrange(2**32)
+    positions = random.Random(seed).sample(range(len(blob) * 8), min(2000, len(blob) * 8))
+    flipped = [blob[: n // 8] + bytes([blob[n // 8] ^ 1 << n % 8]) + blob[n // 8 + 1 :] for n in positions]
+    shortened = [blob[:length] for length in range(len(blob))] + [blob[n:] for n in range(1, len(blob))]
+    extended = [blob + b"\x00", b"\x00" + blob, blob + blob]
+
+    accepted = [altered for altered in flipped + shortened + extended if opens(key, altered)]
+
+    assert accepted == [], f"seed {seed}"
+
+
+def opens(key: Key, blob: bytes) -> bool:
+    try:
+        key.open(PLACE, blob)
+    except IntegrityError:
+        return False
+    return True
+
+
+def test_another_key_does_not_open(key: Key) -> None:
+    """A blob names its key, and renaming it does not help."""
+    other = Key.generate()
+    blob = other.seal(PLACE, TOKEN)
+
+    assert not opens(key, blob)
+    assert not opens(key, blob[:3] + key.id + blob[11:])
+
+
+def test_a_blob_without_its_commitment_does_not_open(key: Key) -> None:
+    """A ciphertext that GCM accepts is refused when the blob is not committed to this very key."""
+    place = PLACE.encode()
+
+    assert opens(key, handmade(bytes(range(32)), place))
+    assert not opens(key, handmade(bytes(range(32)), place, commitment=os.urandom(32)))
+
+
+@pytest.mark.parametrize("version", [0, 2, 255])
+def test_another_format_does_not_open(key: Key, version: int) -> None:
+    """There is one format, and neither an older nor a newer one is guessed at."""
+    assert not opens(key, handmade(bytes(range(32)), PLACE.encode(), version=version))
+
+
+@pytest.mark.parametrize("plain", [b"", b"HF", TOKEN, b"HF\x01" + TOKEN])
+def test_plaintext_is_not_taken_for_a_blob(key: Key, plain: bytes) -> None:
+    """A value that was never sealed is refused and not passed through."""
+    assert not opens(key, plain)
+
+
+def test_a_wrapped_key_is_the_same_key(key: Key) -> None:
+    """What one key sealed, the key that comes out of its wrapping opens."""
+    data_key = Key.generate()
+
+    unwrapped = key.unwrap(PLACE, key.wrap(PLACE, data_key))
+
+    assert unwrapped.id == data_key.id
+    assert unwrapped.open(PLACE, data_key.seal(PLACE, TOKEN)) == TOKEN
+
+
+def test_subkeys_are_hkdf_of_the_key_and_their_purpose(key: Key) -> None:
+    """A purpose has one subkey, another one for each purpose and key, as HKDF without salt derives it."""
+    link = HKDF(SHA256(), 32, None, b"hf1|subkey|link").derive(bytes(range(32)))
+
+    assert key.subkey("link") == link
+    assert len({key.subkey("link"), key.subkey("flow"), Key(b"\x01" * 32).subkey("link")}) == 3
+
+
+@pytest.mark.parametrize("size", [0, 16, 31, 33, 64])
+def test_a_key_of_another_size_is_refused(size: int) -> None:
+    """A key has 32 bytes."""
+    with pytest.raises(ValueError, match="32 bytes"):
+        Key(bytes(size))
+
+
+def test_a_key_shows_its_id_and_nothing_else(key: Key) -> None:
+    """Printing, formatting and logging a key give its id; it cannot be pickled or copied."""
+    shown = f"Key({sha256(b'kid|' + bytes(range(32))).hexdigest()[:16]})"
+
+    assert [str(key), repr(key), f"{key}"] == [shown, shown, shown]
+    spread: list[Callable[[Key], object]] = [pickle.dumps, copy.copy, copy.deepcopy]
+    for attempt in spread:
+        with pytest.raises(TypeError, match="not pickled or copied"):
+            attempt(key)
+
+
+def test_a_refusal_names_the_column_alone(key: Key) -> None:
+    """The error says which kind of value is damaged, and neither whose nor what."""
+    with pytest.raises(IntegrityError) as refused:
+        key.open(PLACE, TOKEN)
+
+    assert "connections.credential" in str(refused.value)
+    assert "app_live_1" not in str(refused.value)
+    assert refused.value.__cause__ is None
