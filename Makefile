@@ -67,7 +67,7 @@ tests/node/node_modules/.installed: tests/node/package-lock.json
 
 # Ranges are in pyproject.toml, pins in requirements/. `make lock ARGS=--upgrade` takes the newest of everything.
 COMPILE = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-  --no-header --no-annotate --no-emit-index-url $(ARGS)
+  --no-header --no-annotate $(ARGS)
 
 lock: .venv-lock/installed ## Pin again what pyproject.toml and tests/node/package.json ask for
 	@$(COMPILE) --group lock --output-file requirements/lock.txt

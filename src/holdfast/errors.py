@@ -22,7 +22,8 @@
     ├── ProviderError                   the provider answered, and the answer was not a credential
     │   ├── GrantRejected               this grant is dead; the consumer reconnects
     │   ├── GrantMisconfigured          the OAuth client is wrong; the operator fixes it, no connection dies
-    │   └── GrantDeferred               no usable answer now; the same request may work later
+    │   ├── GrantDeferred               no usable answer now; the same request may work later
+    │   └── OAuthCodeExchangeError      whichever of these it was, when a browser's code was to be redeemed
     ├── EgressRefused                   an outbound address the policy does not allow
     ├── IntegrityError                  a sealed value did not open; that row fails closed
     └── Unavailable                     a local fault (database, disk); nothing is known to be wrong
@@ -191,6 +192,12 @@ class GrantDeferred(ProviderError):
         super().__init__(detail, code=code, status=status)
         self.retry_after = retry_after
         self.ambiguous = ambiguous
+
+
+class OAuthCodeExchangeError(ProviderError):
+    """The provider did not exchange the authorization code for a token. Start the authorization again."""
+
+    actor = "consumer"
 
 
 class EgressRefused(HoldfastError):

@@ -33,6 +33,7 @@ from holdfast.usecases.recent import Recent
 
 MASTER_KEY_FILE = "master.key"
 ADMIN_TOKEN_FILE = "admin.token"
+ADMIN_TOKEN_LEAST = 20
 PURPOSES = ("api_key", "link", "flow", "confirm", "cookie", "context")
 
 
@@ -50,17 +51,20 @@ def prepare(settings: Settings) -> None:
                 f"There is no master key: {key_file} does not exist. Put the key file back, or name it with "
                 "HOLDFAST_MASTER_KEY_FILE; without it, what this database holds cannot be opened."
             )
-        create_master_key_file(key_file)
+        with contextlib.suppress(FileExistsError):  # another process starts at the same moment
+            create_master_key_file(key_file)
     token_file = settings.data_dir / ADMIN_TOKEN_FILE
     if not settings.admin_token and not token_file.exists():
-        _write_private(token_file, f"hf_admin_{secrets.token_urlsafe(32)}\n")
+        with contextlib.suppress(FileExistsError):
+            _write_private(token_file, f"hf_admin_{secrets.token_urlsafe(32)}\n")
 
 
 def admin_token(settings: Settings) -> str:
-    """The admin token: of the settings, else of its file."""
-    if settings.admin_token:
-        return settings.admin_token
-    return (settings.data_dir / ADMIN_TOKEN_FILE).read_text().strip()
+    """The admin token: of the settings, else of its file. SettingsError if it can be guessed."""
+    token = settings.admin_token or (settings.data_dir / ADMIN_TOKEN_FILE).read_text().strip()
+    if len(token) < ADMIN_TOKEN_LEAST:
+        raise SettingsError(f"The admin token is shorter than {ADMIN_TOKEN_LEAST} characters; it could be guessed.")
+    return token
 
 
 @contextlib.asynccontextmanager
@@ -70,15 +74,30 @@ async def open_vault(
     """A vault on a migrated database, closed again on leaving. `clock` and `send` stand in for the outside world."""
     clock = clock or SystemClock()
     outbound = Outbound(EgressPolicy.parse(settings.egress_allow))
+    masters = _master_keys(settings)  # before there is a database: one without its key could never be opened again
     database = await open_database(settings.database_url)
     try:
         await migrate(database)
-        vault = await _vault(settings, database, clock, send or outbound.send)
+        vault = await _vault(settings, database, masters, clock, send or outbound.send)
         yield vault
         await vault.flights.land()
     finally:
         await outbound.close()
         await database.close()
+
+
+@contextlib.asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[ASGIApp]:
+    """The application on its open vault, with the worker beside it."""
+    token = admin_token(settings)
+    async with open_vault(settings) as vault:
+        working = asyncio.create_task(worker.run(vault))
+        try:
+            yield app(vault, token)
+        finally:
+            working.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await working
 
 
 def create_app() -> ASGIApp:
@@ -104,17 +123,12 @@ class Served:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        async with open_vault(self._settings) as vault:
-            self._inner = app(vault, admin_token(self._settings))
-            working = asyncio.create_task(worker.run(vault))
+        async with serving(self._settings) as self._inner:
             yield
-            working.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await working
 
 
-async def _vault(settings: Settings, database: Database, clock: Clock, send: Send) -> Vault:
-    keyring = await Keyring.open(database, _master_keys(settings), clock)
+async def _vault(settings: Settings, database: Database, masters: MasterKeys, clock: Clock, send: Send) -> Vault:
+    keyring = await Keyring.open(database, masters, clock)
     return Vault(
         public_url=settings.public_url,
         store=Store(database, keyring, clock, database),

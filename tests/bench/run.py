@@ -12,7 +12,6 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-
 from tests.bench import load, servers
 from tests.bench.load import Slice
 from tests.bench.seed import Seeded, seed

@@ -11,6 +11,7 @@ import holdfast
 from holdfast import wiring
 from holdfast.catalog import Catalog
 from holdfast.config import Settings
+from holdfast.store.masterkey import create_master_key_file
 from holdfast.usecases import connections, manage
 from holdfast.usecases.connections import Import, imported_token
 
@@ -48,7 +49,7 @@ def seed(directory: Path, database_url: str | None = None) -> Seeded:
     if database_url:
         environ["HOLDFAST_DATABASE_URL"] = database_url
         (directory / "data").mkdir(parents=True)
-        wiring.create_master_key_file(directory / "data" / wiring.MASTER_KEY_FILE)
+        create_master_key_file(directory / "data" / wiring.MASTER_KEY_FILE)
     application_id, api_key = asyncio.run(_fill(Settings.from_env(environ)))
     return Seeded(application_id, api_key, environ)
 

@@ -29,7 +29,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def uvicorn(target: str, environ: Mapping[str, str], *, ready: str = "/health", factory: bool = False) -> Iterator[Server]:
+def uvicorn(
+    target: str, environ: Mapping[str, str], *, ready: str = "/health", factory: bool = False
+) -> Iterator[Server]:
     """`target` on uvicorn with the options that `holdfast serve` gives it, pinned to one core if there are more."""
     port = _free_port()
     command = [sys.executable, "-m", "uvicorn", target, "--port", str(port), "--loop", "uvloop", "--http", "httptools",

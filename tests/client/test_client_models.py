@@ -193,13 +193,15 @@ def test_models_can_be_copied_and_pickled() -> None:
 
 
 def test_repr_shows_what_is_set_and_no_secret() -> None:
-    """Tokens, the values of settings and sensitive fields are masked; the rest reads like the call that made it."""
+    """Tokens, links' states, settings and sensitive fields are masked; the rest reads like the call that made it."""
     imported = ConnectionImportData(
         credentials=ConnectionImportDataCredentials(access_token="at_51", refresh_token="rt_52", expires_in=60),
         settings={"api_key": "sk_53"},
     )
     connection = Connection(
         state=ConnectionState.ADDED,
+        authorize_url="https://vault.example/vault/authorize/pipedrive/app?state=eyJ55",
+        revoke_url=None,
         settings={"api_key": "sk_53"},
         form_fields=[FormField(id="api_key", value="sk_54", sensitive=True), FormField(id="region", value="eu")],
     )
@@ -209,6 +211,7 @@ def test_repr_shows_what_is_set_and_no_secret() -> None:
         "expires_in=60), settings={'api_key': '***'})"
     )
     assert repr(connection) == (
-        "Connection(state='added', settings={'api_key': '***'}, form_fields=[FormField(id='api_key', value='***', "
+        "Connection(state='added', authorize_url='https://vault.example/vault/authorize/pipedrive/app?***', "
+        "revoke_url=None, settings={'api_key': '***'}, form_fields=[FormField(id='api_key', value='***', "
         "sensitive=True), FormField(id='region', value='eu')])"
     )

@@ -34,7 +34,7 @@ def skipping(root: Path) -> list[str]:
 
 
 def _is_sentence(text: str) -> bool:
-    return bool(re.fullmatch(r"[A-Z\"'`/].*[.?]", " ".join(text.split())))
+    return bool(re.fullmatch(r"[A-Z0-9\"'`/].*[.?]", " ".join(text.split())))
 
 
 def test_every_test_says_what_it_shows() -> None:

@@ -147,6 +147,21 @@ def test_another_port_is_refused_unless_the_connector_declares_it(port: int) -> 
 
 
 @pytest.mark.parametrize(
+    "url", ["http://api.example.com/", "http://api.example.com:443/", "http://api.example.com:8443/"]
+)
+def test_a_declared_port_does_not_open_plain_http(url: str) -> None:
+    """A credential of the Internet never travels unencrypted, on whatever port."""
+    with pytest.raises(EgressRefused, match="https only"):
+        INTERNET.check_url(url, ("api.example.com", "api.example.com:443", "api.example.com:8443"))
+
+
+def test_a_port_beyond_the_last_is_refused_even_where_every_port_is_open() -> None:
+    """There is no port 65536."""
+    with pytest.raises(EgressRefused):
+        EgressPolicy.parse("localhost").check_url("http://localhost:65536/")
+
+
+@pytest.mark.parametrize(
     ("url", "hosts"),
     [
         ("https://api.example.com/", ("api.example.com",)),

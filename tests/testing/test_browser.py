@@ -182,11 +182,12 @@ async def test_it_drives_a_real_server_as_well() -> None:
     provider = SandboxProvider()
     async with provider.serve():
         browser = Browser(stop_at="http://127.0.0.1:8000/vault/callback")
-        query = "response_type=code&client_id=sandbox-client&state=s&code_challenge=c&code_challenge_method=S256"
+        query = "response_type=code&client_id=sandbox-client&state=s%3Ax&code_challenge=c&code_challenge_method=S256"
         page = await browser.visit(f"{provider.url}/oauth/authorize?{query}")
 
         back = await page.allow()
 
-    assert back.query["state"] == "s"
+    assert "state=s%3Ax" in provider.received[0].url
+    assert back.query["state"] == "s:x"
     assert back.query["code"] in provider.ledger.codes
     assert back.query["iss"] == provider.url

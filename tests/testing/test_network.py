@@ -7,7 +7,7 @@ import gzip
 import pytest
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.domain.exchange import Request
 from holdfast.errors import EgressRefused, GrantDeferred
@@ -138,5 +138,30 @@ async def test_a_body_that_is_too_long_or_broken_is_no_answer(content: bytes, he
 
     with pytest.raises(GrantDeferred) as raised:
         await network.send(Request("GET", "https://api.example.com/"))
+
+    assert raised.value.ambiguous is True
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        [],
+        [{"type": "http.response.start", "status": 200, "headers": []}],
+        [
+            {"type": "http.response.start", "status": 200, "headers": []},
+            {"type": "http.response.body", "body": b'{"access_', "more_body": True},
+        ],
+    ],
+    ids=["nothing at all", "the head only", "half a body"],
+)
+async def test_an_answer_that_is_broken_off_is_a_lost_connection(sent: list[Message]) -> None:
+    """An app that ends too early makes a server hang up, so the caller cannot know what happened."""
+
+    async def breaks_off(scope: Scope, receive: Receive, send: Send) -> None:
+        for message in sent:
+            await send(message)
+
+    with pytest.raises(GrantDeferred) as raised:
+        await FakeNetwork({"api.example.com": breaks_off}).send(Request("GET", "https://api.example.com/"))
 
     assert raised.value.ambiguous is True

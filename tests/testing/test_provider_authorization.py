@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 from collections.abc import Callable
+from urllib.parse import quote_plus
 
 import pytest
 from oauth_app import BASE, REDIRECT_URI, VERIFIER, App, body
@@ -42,6 +46,16 @@ async def test_the_page_cannot_be_framed_and_runs_nothing(app: App) -> None:
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
     assert page.headers["cache-control"] == "no-store"
+
+
+async def test_the_style_sheet_is_the_one_that_the_policy_allows(app: App) -> None:
+    """A hash that does not fit would leave the page bare in a browser, and nobody would notice here."""
+    page = await app.ask()
+
+    style = page.text.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in page.headers["content-security-policy"]
+    assert "prefers-color-scheme: dark" in style
 
 
 async def test_what_the_client_calls_itself_is_text() -> None:
@@ -104,8 +118,8 @@ async def test_nobody_is_sent_to_an_address_that_is_not_registered(changes: dict
 
 
 async def test_a_repeated_parameter_ends_on_a_page(app: App) -> None:
-    """RFC 6749 section 3.1: parameters must not come twice; an injected redirect_uri would be one."""
-    page = await app.browser.visit(f"{app.authorize_url()}&redirect_uri=https://evil.example/")
+    """RFC 6749 section 3.1: parameters must not come twice; one that a setting smuggled in would."""
+    page = await app.browser.visit(f"{app.authorize_url()}&scope=leads:write")
 
     assert (page.status, page.stopped) == (400, False)
 
@@ -158,6 +172,18 @@ async def test_a_provider_can_want_other_names_and_further_parameters(app_of: Ca
 
     assert back.query.keys() == {"spapi_oauth_code", "state", "selling_partner_id"}
     assert "Read leads" in page.text
+
+
+async def test_a_callback_can_be_signed(app_of: Callable[..., App]) -> None:
+    """`hmac` over everything else in the query, so that nobody without the client's secret can make one up."""
+    app = app_of(authorization=Authorization(callback={"shop": "northwind.example"}, signed=True))
+
+    back = await (await app.ask()).allow()
+
+    rest = {name: value for name, value in back.query.items() if name != "hmac"}
+    message = "&".join(f"{name}={quote_plus(rest[name])}" for name in sorted(rest))
+    assert rest.keys() == {"code", "iss", "shop", "state"}
+    assert back.query["hmac"] == hmac.new(b"sandbox-secret", message.encode(), "sha256").hexdigest()
 
 
 async def test_a_required_parameter_must_come_with_its_value(app_of: Callable[..., App]) -> None:

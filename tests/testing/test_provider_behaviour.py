@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import math
 
 import aiohttp
@@ -129,12 +128,12 @@ async def test_a_bad_answer_is_sent_as_it_is(name: str, app: App) -> None:
     assert all(answer.header(header.lower()) == value for header, value in bad.headers.items())
 
 
-async def test_the_bomb_is_small_on_the_wire_and_large_unpacked() -> None:
-    """A thousand times larger, at least."""
+def test_the_bomb_is_small_on_the_wire_and_large_unpacked() -> None:
+    """RFC 1952 section 2.3.1: the last four bytes of gzip say how much comes out."""
     packed = BAD_TOKEN_ANSWERS["gzip bomb"].raw().body
 
     assert len(packed) < 200_000
-    assert len(gzip.decompress(packed)) > 100_000_000
+    assert int.from_bytes(packed[-4:], "little") > 100_000_000
 
 
 async def test_requests_are_counted_and_kept(app: App) -> None:

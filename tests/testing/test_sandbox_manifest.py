@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio.subprocess import PIPE
+from collections.abc import Callable
+from pathlib import Path
 
-import msgspec
-import yaml
+import pytest
 from click.testing import CliRunner
 from oauth_app import App, body
 
+from holdfast.catalog import reading
 from holdfast.domain.connector import Connector
 from holdfast.domain.path import read, read_text
 from holdfast.testing.browser import Browser
@@ -18,24 +20,38 @@ from holdfast.testing.connectors import sandbox_manifest
 from holdfast.testing.provider import Shape
 from holdfast.testing.provider.__main__ import main
 
-
-def connector(provider_url: str = "https://crm.example") -> Connector:
-    return msgspec.convert(yaml.safe_load(sandbox_manifest(provider_url)), Connector)
+ReadManifest = Callable[[str], Connector]
 
 
-def test_the_manifest_leads_to_the_provider_it_was_made_for() -> None:
+@pytest.fixture
+def read_manifest(tmp_path: Path) -> ReadManifest:
+    """Reads the text of a manifest as the catalogue does, by all its rules."""
+
+    def read(text: str) -> Connector:
+        (tmp_path / "connector.yaml").write_text(text, encoding="utf-8")
+        return reading.read(tmp_path / "connector.yaml", "sandbox-crm")
+
+    return read
+
+
+@pytest.fixture
+def manifest(read_manifest: ReadManifest) -> Connector:
+    return read_manifest(sandbox_manifest("https://crm.example"))
+
+
+def test_the_manifest_leads_to_the_provider_it_was_made_for(read_manifest: ReadManifest) -> None:
     """Every URL and the list of hosts name the address that was given, port included."""
-    text = sandbox_manifest("http://127.0.0.1:9000")
+    text = sandbox_manifest("http://127.0.0.1:9000/")
 
-    manifest = connector("http://127.0.0.1:9000")
+    manifest = read_manifest(text)
     assert "sandbox.invalid" not in text
     assert manifest.hosts == ("127.0.0.1:9000",)
     assert manifest.request.base_url == "http://127.0.0.1:9000/api/v1"
 
 
-def test_the_manifest_says_what_the_provider_does() -> None:
+def test_the_manifest_says_what_the_provider_does(manifest: Connector) -> None:
     """Client authentication, PKCE, rotation and paths of the manifest are those of the default shape."""
-    oauth, shape = connector().auth.oauth, Shape()
+    oauth, shape = manifest.auth.oauth, Shape()
 
     assert oauth is not None
     assert oauth.authorize is not None
@@ -48,9 +64,9 @@ def test_the_manifest_says_what_the_provider_does() -> None:
     assert (oauth.authorize.url, oauth.token.url, oauth.revoke.url) == tuple(f"https://crm.example{p}" for p in paths)
 
 
-async def test_the_manifest_finds_what_it_looks_for(app: App) -> None:
+async def test_the_manifest_finds_what_it_looks_for(manifest: Connector, app: App) -> None:
     """After-connect, options and custom fields read real answers of the sandbox's API."""
-    manifest, token = connector(), app.provider.issue().access.value
+    token = app.provider.issue().access.value
 
     async def get(path: str | None) -> object:
         return body(await app.get(f"/api/v1{path}", token))
@@ -75,13 +91,13 @@ def test_help_teaches() -> None:
     assert "family ends the whole grant" in " ".join(shown.output.split())
 
 
-def test_the_printed_manifest_follows_the_options() -> None:
+def test_the_printed_manifest_follows_the_options(read_manifest: ReadManifest) -> None:
     """A manifest that contradicts the running sandbox would waste an evening."""
     shown = CliRunner().invoke(
         main, ["--manifest", "--port", "9001", "--rotation", "grace", "--grace", "60", "--client-auth", "body"]
     )
 
-    manifest = msgspec.convert(yaml.safe_load(shown.output), Connector)
+    manifest = read_manifest(shown.output)
     assert manifest.auth.oauth is not None
     assert (manifest.auth.oauth.refresh.rotation, manifest.auth.oauth.refresh.grace) == ("grace", 60)
     assert manifest.auth.oauth.client.auth == "body"

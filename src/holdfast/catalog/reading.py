@@ -33,16 +33,13 @@ def read(file: Traversable, folder: str, *, shipped: bool = False) -> Connector:
 
 
 def understand(document: Any, folder: str, *, shipped: bool) -> tuple[Connector | None, list[Finding]]:
-    """The connector that `document` describes as far as it can be understood, and everything that is wrong."""
+    """The connector that `document` describes, with stand-ins for what is missing, and everything that is wrong."""
     if not isinstance(document, dict):
         return None, [((), "a manifest is a mapping of words")]
     found: list[Finding] = []
     fitting = examine(document, CONNECTOR, (), found)
-    try:
-        connector = msgspec.convert(fitting, Connector)
-    except msgspec.ValidationError as error:
-        return None, found or [((), str(error))]
-    if connector.id != folder:
+    connector = msgspec.convert(fitting, Connector)
+    if connector.id != folder and not any(place == ("id",) for place, _ in found):
         found.append((("id",), f"{connector.id!r} stands in the folder {folder!r}; give both the same name"))
     manifest = Manifest.of(connector, fitting, shipped)
     found += [finding for rule in RULES for finding in rule(manifest)]

@@ -34,6 +34,9 @@ _NAMES: dict[type, str] = {
 }
 
 
+_STAND_INS = {"address": "https://x.invalid", "URL template": "https://x.invalid", "date": "2000-01-01"}
+
+
 class Text(NamedTuple):
     """A text in a manifest, and what it stands for."""
 
@@ -43,7 +46,10 @@ class Text(NamedTuple):
 
 
 def examine(value: Any, type_: Type, place: Place, found: list[Finding]) -> Any:
-    """`value` without what does not fit `type_`, which is written to `found`; ABSENT if nothing of it fits."""
+    """`value` without what does not fit `type_`, which is written to `found`; ABSENT if nothing of it fits.
+
+    What comes back can always be converted: required words that are missing have a stand-in.
+    """
     known = _branch(type_, value)
     if known is None:
         return _refused(place, f"expected {_expected(type_)}{_quoting_hint(type_, value)}", found)
@@ -61,7 +67,7 @@ def examine(value: Any, type_: Type, place: Place, found: list[Finding]) -> Any:
 def texts(value: Any, type_: Type = CONNECTOR, place: Place = ()) -> Iterator[Text]:
     """Every text in `value` (which fits `type_`) whose kind the vocabulary names; keys of mappings too."""
     kind, known = _kind(type_), _branch(type_, value)
-    if kind:
+    if kind and value is not None:
         yield Text(place, kind, value)
     elif isinstance(known, inspect.StructType):
         for field in known.fields:
@@ -120,7 +126,8 @@ def _examine_words(given: dict[str, Any], known: inspect.StructType, place: Plac
         if field.required and name not in value:
             found.append(((*place, name), "is required"))
     examined = {n: examine(value[n], fields[n].type, (*place, n), found) for n in value.keys() & fields.keys()}
-    return {name: item for name, item in examined.items() if item is not ABSENT}
+    fitting = {name: item for name, item in examined.items() if item is not ABSENT}
+    return {name: _stand_in(field.type) for name, field in fields.items() if field.required} | fitting
 
 
 def _respelled(given: dict[str, Any], fields: Iterable[str], place: Place, found: list[Finding]) -> dict[str, Any]:
@@ -138,6 +145,22 @@ def _examine_mapping(value: dict[str, Any], known: inspect.DictType, place: Plac
     kept = {k: v for k, v in value.items() if examine(k, known.key_type, (*place, k), found) is not ABSENT}
     examined = {k: examine(v, known.value_type, (*place, k), found) for k, v in kept.items()}
     return {key: item for key, item in examined.items() if item is not ABSENT}
+
+
+def _stand_in(type_: Type, kind: str = "") -> Any:
+    """Something of the type, in place of a required value that is missing, so that the rest can be examined."""
+    match type_:
+        case inspect.Metadata():
+            return _stand_in(type_.type, (type_.extra or {}).get("is", ""))
+        case inspect.StructType():
+            return {field.encode_name: _stand_in(field.type) for field in type_.fields if field.required}
+        case inspect.DictType():
+            return {}
+        case inspect.UnionType():
+            return _stand_in(type_.types[0])
+        case inspect.LiteralType():
+            return type_.values[0]
+    return _STAND_INS.get(kind, "x")
 
 
 def _refused(place: Place, message: str, found: list[Finding]) -> Any:

@@ -34,9 +34,9 @@ def merge(
         field = connector.setting(id)
         if field is not None and field.hidden and field.filled_by in ("callback", "token"):
             continue
-        if field is not None and field.sensitive and isinstance(value, str):
-            value = masks.unmask(f"{place}\0{id}", value, stored.get(id))
-        _set(merged, id, _checked(field, value) if field else value)
+        masked = field is not None and field.sensitive and isinstance(value, str)
+        plain = masks.unmask(f"{place}\0{id}", value, stored.get(id)) if masked else value
+        _set(merged, id, _checked(field, plain) if field else plain)
     if len(merged) > SETTINGS_LIMIT:
         raise RequestValidationError(f"A connection holds at most {SETTINGS_LIMIT} settings.")
     return merged

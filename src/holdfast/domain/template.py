@@ -21,9 +21,9 @@ from holdfast.errors import ConnectionSettingsError
 Values = Mapping[str, Mapping[str, str]]
 
 NAMESPACES = ("settings", "app", "cred", "token", "callback", "resource", "sys")
-_PLACEHOLDER = re.compile(r"\{([a-z_]+\.)?([A-Za-z0-9_-]+)((?:\|[a-z_]+(?::'[^']*')?)*)\}")
+_PLACEHOLDER = re.compile(r"\{([a-z_]+\.)?([A-Za-z0-9_-]+)((?:\|[a-z0-9_]+(?::'[^']*')?)*)\}")
 _TOKEN = re.compile(rf"\{{\{{|\}}\}}|{_PLACEHOLDER.pattern}")
-_FILTER = re.compile(r"\|([a-z_]+)(?::'([^']*)')?")
+_FILTER = re.compile(r"\|([a-z0-9_]+)(?::'([^']*)')?")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _HOST = re.compile(
     r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(:\d{1,5})?", re.IGNORECASE

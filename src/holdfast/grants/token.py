@@ -103,10 +103,14 @@ def send_members(
     omit: Container[str] = (),
 ) -> Request:
     """A request that carries `members` as form, JSON or query, authenticated as the OAuth client."""
-    headers, members = authenticate(setup, dict(members))
-    members = {rename.get(name, name): value for name, value in members.items() if name not in omit}
+    headers, shown = authenticate(setup)
     headers["Accept"] = accept
     content: bytes | None = None
+    if setup.oauth.client.auth == "query":
+        url = with_query(url, {rename.get(name, name): value for name, value in shown.items()})
+    else:
+        members = {**members, **shown}
+    members = {rename.get(name, name): value for name, value in members.items() if name not in omit}
     if body == "query" or method == "GET":
         url = with_query(url, members)
     elif body == "json":
@@ -116,18 +120,17 @@ def send_members(
     return Request(method, url, headers, content, setup.hosts)
 
 
-def authenticate(setup: Setup, members: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Headers and members with the client's credentials in the manifest's place (RFC 6749 section 2.3.1)."""
+def authenticate(setup: Setup) -> tuple[dict[str, str], dict[str, str]]:
+    """How the client shows who it is: headers, or members of body or query (RFC 6749 section 2.3.1)."""
     style = setup.oauth.client.auth
     client = setup.client
     if client is None or (client.client_secret is None and style != "none"):
         raise OAuthCredentialsNotFoundError()
     if style == "basic":
-        return {"Authorization": basic_client(client)}, members
-    members["client_id"] = client.client_id
-    if client.client_secret is not None and style != "none":
-        members["client_secret"] = client.client_secret.reveal()
-    return {}, members
+        return {"Authorization": basic_client(client)}, {}
+    if client.client_secret is None or style == "none":
+        return {}, {"client_id": client.client_id}
+    return {}, {"client_id": client.client_id, "client_secret": client.client_secret.reveal()}
 
 
 def basic_client(client: Client) -> str:

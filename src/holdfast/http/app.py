@@ -28,8 +28,10 @@ _PREFLIGHT = [
     (b"access-control-allow-methods", b"GET, POST, PATCH, PUT, DELETE, OPTIONS"),
     (
         b"access-control-allow-headers",
-        b"authorization, content-type, x-apideck-app-id, x-apideck-consumer-id, x-apideck-auth-type, "
-        b"x-apideck-service-id",
+        (
+            b"authorization, content-type, x-apideck-app-id, x-apideck-consumer-id, x-apideck-auth-type, "
+            b"x-apideck-service-id"
+        ),
     ),
     (b"access-control-max-age", b"600"),
 ]

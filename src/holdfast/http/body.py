@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -96,15 +97,19 @@ def _check_values(document: Any) -> None:
             pending += [*value, *value.values()]
         elif isinstance(value, list):
             pending += value
-        elif isinstance(value, str):
-            if len(value) > TEXT_LIMIT or _UNSTORABLE.search(value):
-                raise RequestValidationError("The body holds a text that is too long or cannot be stored.")
-        elif isinstance(value, float) and value in (float("inf"), float("-inf")):
-            raise RequestValidationError("The body holds a number that is out of range.")
-        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-            raise RequestValidationError("The body holds a number that is out of range.")
+        else:
+            _check_value(value)
         if keys > KEY_LIMIT:
             raise RequestValidationError(f"The body has more than {KEY_LIMIT} members.")
+
+
+def _check_value(value: Any) -> None:
+    if isinstance(value, str) and (len(value) > TEXT_LIMIT or _UNSTORABLE.search(value)):
+        raise RequestValidationError("The body holds a text that is too long or cannot be stored.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise RequestValidationError("The body holds a number that is out of range.")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise RequestValidationError("The body holds a number that is out of range.")
 
 
 def _is_utf8(parameters: str) -> bool:

@@ -46,6 +46,7 @@ TABLE: dict[type[HoldfastError], tuple[int, str]] = {
     errors.SettingsError: (422, "Invalid Settings"),
     errors.GrantMisconfigured: (422, "Provider Refused Client"),
     errors.GrantDeferred: (422, "Provider Not Available"),
+    errors.OAuthCodeExchangeError: (422, "Authorization Not Completed"),
     errors.ProviderError: (422, "Provider Error"),
     errors.EgressRefused: (422, "Address Not Allowed"),
     errors.IntegrityError: (422, "Stored Value Damaged"),

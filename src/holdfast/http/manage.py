@@ -164,14 +164,14 @@ async def create(call: Call, body: Annotated[ApplicationInput, Body("The applica
                security="admin", errors=ERRORS)  # fmt: skip
 async def every(call: Call) -> ApplicationsResponse:
     """All applications."""
-    return ApplicationsResponse(data=[_application(a) for a in await tenants.applications(call.vault.store)])
+    return ApplicationsResponse(data=[application_data(a) for a in await tenants.applications(call.vault.store)])
 
 
 @api.operation("GET", APPLICATION, "applicationsOne", summary="Get application", security="admin", errors=ERRORS)
 async def one(call: Call, application_id: ApplicationId) -> ApplicationResponse:
     """One application."""
     found = await tenants.application(manage.operator(application_id), call.vault.store)
-    return ApplicationResponse(data=_application(found))
+    return ApplicationResponse(data=application_data(found))
 
 
 @api.operation("PATCH", APPLICATION, "applicationsUpdate", summary="Update application",
@@ -187,7 +187,7 @@ async def update(
         redirect_uris=tuple(body.redirect_uris) if body.redirect_uris is not None else None,
         confirmation=body.confirmation,
     )
-    return ApplicationResponse(data=_application(changed))
+    return ApplicationResponse(data=application_data(changed))
 
 
 @api.operation("DELETE", APPLICATION, "applicationsDelete", summary="Delete application", status=204,
@@ -204,7 +204,7 @@ async def create_key(
 ) -> KeyResponse:
     """Makes another API key; its text is shown here once."""
     key, text = await manage.create_key(call.vault, application_id, tuple(body.scopes))
-    return KeyResponse(data=_key(key, text))
+    return KeyResponse(data=key_data(key, text))
 
 
 @api.operation("GET", APPLICATION + "/api-keys", "apiKeysAll", summary="Get API keys",
@@ -213,7 +213,7 @@ async def keys(call: Call, application_id: ApplicationId) -> KeysResponse:
     """The API keys of an application, without their texts."""
     scope = manage.operator(application_id)
     await tenants.application(scope, call.vault.store)
-    return KeysResponse(data=[_key(k) for k in await tenants.keys(scope, call.vault.store)])
+    return KeysResponse(data=[key_data(k) for k in await tenants.keys(scope, call.vault.store)])
 
 
 @api.operation("DELETE", APPLICATION + "/api-keys/{key_id}", "apiKeysDelete", summary="Delete API key", status=204,
@@ -234,7 +234,7 @@ async def put_integration(
     """Switches a connector on for the application and gives it the application's OAuth client."""
     given: dict[str, Any] = {k: v for k, v in msgspec.structs.asdict(body).items() if v is not UNSET}
     made = await manage.put_integration(call.vault, application_id, unified_api, service_id, given)
-    return IntegrationResponse(data=integration(call.vault, made))
+    return IntegrationResponse(data=integration_data(call.vault, made))
 
 
 @api.operation("GET", INTEGRATION, "integrationsOne", summary="Get integration", security="admin", errors=ERRORS)
@@ -243,7 +243,7 @@ async def one_integration(
 ) -> IntegrationResponse:
     """One integration, without its secrets."""
     found = await manage.integration(call.vault, application_id, unified_api, service_id)
-    return IntegrationResponse(data=integration(call.vault, found))
+    return IntegrationResponse(data=integration_data(call.vault, found))
 
 
 @api.operation("GET", APPLICATION + "/integrations", "integrationsAll", summary="Get integrations",
@@ -254,7 +254,7 @@ async def integrations(call: Call, application_id: ApplicationId) -> Integration
     await tenants.application(scope, call.vault.store)
     found = await tenants.integrations(scope, call.vault.store)
     return IntegrationsResponse(
-        data=[integration(call.vault, i) for i in found.values() if call.vault.catalog.find(i.service_id)]
+        data=[integration_data(call.vault, i) for i in found.values() if call.vault.catalog.find(i.service_id)]
     )
 
 
@@ -267,7 +267,7 @@ async def delete_integration(
     await manage.delete_integration(call.vault, application_id, unified_api, service_id)
 
 
-def integration(vault: Vault, found: Integration) -> IntegrationData:
+def integration_data(vault: Vault, found: Integration) -> IntegrationData:
     """How an integration is told to the operator, with the redirect URI to register at the provider."""
     connector = vault.catalog.get(found.unified_api, found.service_id)
     return IntegrationData(
@@ -283,7 +283,7 @@ def integration(vault: Vault, found: Integration) -> IntegrationData:
     )
 
 
-def _application(found: Application) -> ApplicationData:
+def application_data(found: Application) -> ApplicationData:
     return ApplicationData(
         application_id=found.id,
         name=found.name,
@@ -293,7 +293,7 @@ def _application(found: Application) -> ApplicationData:
     )
 
 
-def _key(found: ApiKey, text: str | UnsetType = UNSET) -> KeyData:
+def key_data(found: ApiKey, text: str | UnsetType = UNSET) -> KeyData:
     return KeyData(
         id=found.id,
         scopes=list(found.scopes),

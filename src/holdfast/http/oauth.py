@@ -96,8 +96,14 @@ class ValidateConnectionStateResponse(msgspec.Struct, kw_only=True):
     data: ValidatedState
 
 
-@api.operation("GET", "/vault/authorize/{service_id}/{application_id}", "connectionsAuthorize", summary="Authorize",
-               status=301, security="none")  # fmt: skip
+@api.operation(
+    "GET",
+    "/vault/authorize/{service_id}/{application_id}",
+    "connectionsAuthorize",
+    summary="Authorize",
+    status=301,
+    security="none",
+)
 async def begin(
     call: Call,
     service_id: ServiceId,
@@ -127,8 +133,14 @@ async def callback(
     return await _callback(call, "")
 
 
-@actions.operation("GET", "/vault/callback/{context}", "connectionsCallbackInContext",
-                   summary="Callback of a connector outside the shipped catalogue", status=301, security="none")  # fmt: skip
+@actions.operation(
+    "GET",
+    "/vault/callback/{context}",
+    "connectionsCallbackInContext",
+    summary="Callback of a connector outside the shipped catalogue",
+    status=301,
+    security="none",
+)
 async def callback_in_context(
     call: Call,
     context: Annotated[str, Param("path", "context", "What distinguishes the connector's redirect URI.")],
@@ -141,8 +153,14 @@ async def callback_in_context(
     return await _callback(call, context)
 
 
-@api.operation("GET", "/vault/revoke/{service_id}/{application_id}", "connectionsRevoke", summary="Revoke connection",
-               status=301, security="none")  # fmt: skip
+@api.operation(
+    "GET",
+    "/vault/revoke/{service_id}/{application_id}",
+    "connectionsRevoke",
+    summary="Revoke connection",
+    status=301,
+    security="none",
+)
 async def revoke(
     call: Call, service_id: ServiceId, application_id: ApplicationId, state: State, redirect_uri: RedirectUri = ""
 ) -> Response:
@@ -154,8 +172,9 @@ async def revoke(
         return _failed(call.vault, returned)
 
 
-@actions.operation("POST", "/vault/connections/{unified_api}/{service_id}/confirm", "connectionsConfirm",
-                   summary="Confirm connection")  # fmt: skip
+@actions.operation(
+    "POST", "/vault/connections/{unified_api}/{service_id}/confirm", "connectionsConfirm", summary="Confirm connection"
+)
 async def confirm(
     call: Call,
     unified_api: UnifiedApi,
@@ -167,8 +186,12 @@ async def confirm(
     return ConfirmResponse(data=Confirmed())
 
 
-@actions.operation("POST", "/vault/connections/{unified_api}/{service_id}/callback-state", "createCallbackState",
-                   summary="Create callback state")  # fmt: skip
+@actions.operation(
+    "POST",
+    "/vault/connections/{unified_api}/{service_id}/callback-state",
+    "createCallbackState",
+    summary="Create callback state",
+)
 async def callback_state(
     call: Call,
     service_id: ServiceId,
@@ -180,8 +203,12 @@ async def callback_state(
     return CallbackStateResponse(data=CallbackStateValue(state=text))
 
 
-@actions.operation("POST", "/vault/connections/{unified_api}/{service_id}/validate", "validateConnectionState",
-                   summary="Validate connection state")  # fmt: skip
+@actions.operation(
+    "POST",
+    "/vault/connections/{unified_api}/{service_id}/validate",
+    "validateConnectionState",
+    summary="Validate connection state",
+)
 async def validate(
     call: Call,
     service_id: ServiceId,

@@ -29,6 +29,7 @@ LIFETIME: Final = 10 * 60 * 1000
 INSTANCE: Final = ""
 
 _SELECT = "SELECT key_id, master_key_id, wrapped FROM data_keys WHERE application_id = :application_id"
+_ALL = "SELECT application_id, key_id, master_key_id, wrapped FROM data_keys"
 _INSERT = """
 INSERT INTO data_keys (application_id, key_id, master_key_id, wrapped, created_at)
 VALUES (:application_id, :key_id, :master_key_id, :wrapped, :now)"""
@@ -105,6 +106,17 @@ class Keyring:
         """
         await q.run(_DELETE, application_id=_named(application_id))
         self._boxes.pop(application_id, None)
+
+    async def check(self) -> dict[str, int]:
+        """Opens every data key. How many each master key wraps, by its id, the primary one first.
+
+        IntegrityError if a data key does not open, SettingsError if its master key is not given.
+        """
+        wrapped = dict.fromkeys(self._masters.ids, 0)
+        for row in await self._db.all(_ALL):
+            _unwrap(row["application_id"], row, self._masters)
+            wrapped[row["master_key_id"]] += 1
+        return wrapped
 
     def derive(self, purpose: str) -> bytes:
         """A key of 32 bytes for the MACs of one purpose ("link", "apikey", …), the same on every node."""

@@ -67,6 +67,11 @@ class MasterKeys:
         return f"MasterKeys({', '.join(self.ids)})"
 
 
+def new_master_key() -> str:
+    """A fresh master key, as `MasterKeys.parse` reads it."""
+    return base64.b64encode(os.urandom(KEY_SIZE)).decode()
+
+
 def create_master_key_file(path: Path) -> None:
     """Writes a new key into a new file (0600). FileExistsError if `path` is there already.
 
@@ -77,7 +82,7 @@ def create_master_key_file(path: Path) -> None:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(base64.b64encode(os.urandom(KEY_SIZE)) + b"\n")
+            file.write(f"{new_master_key()}\n".encode())
             file.flush()
             os.fsync(descriptor)
         os.link(draft, path)

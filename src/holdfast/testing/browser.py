@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urldefrag, urlencode, urljoin, urlsplit
 
 import aiohttp
+from yarl import URL
 
 from holdfast.clock import Clock, SystemClock
 from holdfast.testing.asgi import Answer, Apps, app_for, call
@@ -166,10 +167,10 @@ class Browser:
 
 
 async def _over_http(method: str, url: str, headers: dict[str, str], body: bytes) -> Answer:
-    jar = aiohttp.DummyCookieJar()
+    jar, target = aiohttp.DummyCookieJar(), URL(url, encoded=True)  # encoded: sent as it stands, as browsers do
     async with (
         aiohttp.ClientSession(cookie_jar=jar, timeout=aiohttp.ClientTimeout(total=30)) as session,
-        session.request(method, url, headers=headers, data=body or None, allow_redirects=False) as response,
+        session.request(method, target, headers=headers, data=body or None, allow_redirects=False) as response,
     ):
         received = tuple((name.lower(), value) for name, value in response.headers.items())
         return Answer(response.status, received, await response.read())

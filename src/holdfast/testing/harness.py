@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 from holdfast import wiring
 from holdfast.config import Settings
 from holdfast.http.app import app
+from holdfast.store.masterkey import create_master_key_file
 from holdfast.testing.asgi import Answer, call
 from holdfast.testing.browser import Browser, Page
 from holdfast.testing.clock import TestClock
@@ -202,7 +203,7 @@ def _settings(directory: Path, database_url: str | None, public_url: str) -> Set
     key_file = directory / "data" / wiring.MASTER_KEY_FILE
     key_file.parent.mkdir(parents=True, exist_ok=True)
     if not key_file.exists():
-        wiring.create_master_key_file(key_file)
+        create_master_key_file(key_file)
     return replace(settings, database_url=database_url)
 
 

@@ -30,6 +30,7 @@ from holdfast.errors import (
     EntityNotFoundError,
     HoldfastError,
     InvalidStateError,
+    OAuthCodeExchangeError,
     OAuthCredentialsNotFoundError,
     OAuthInvalidStateError,
     OAuthRedirectUriError,
@@ -134,7 +135,7 @@ async def confirm(scope: Scope, vault: Vault, unified_api: str, service_id: str,
     """Redeems the code that waits under `token`, for the consumer who began the authorization.
 
     EntityNotFoundError if the token is unknown, expired, used or tried too often; UnauthorizedError if it is
-    somebody else's; a ProviderError if the provider does not take the code.
+    somebody else's; OAuthCodeExchangeError if the provider does not take the code.
     """
     mac = links.token_mac(vault.keys.confirm, token)
     found = await flows.try_confirmation(vault.store, mac)
@@ -318,7 +319,10 @@ async def _redeem(scope: Scope, vault: Vault, about: Subject, pending: Pending) 
         verifier=pending.verifier,
         now=vault.clock.now(),
     )
-    granted = await drive(flow, vault.send)
+    try:
+        granted = await drive(flow, vault.send)
+    except ProviderError as error:
+        raise OAuthCodeExchangeError(str(error.detail), code=error.code, status=error.status) from error
     granted = replace(granted, captured={**pending.captured, **granted.captured})
     return await _complete(scope, vault, await credentials.keep(scope, vault, about, granted))
 
@@ -366,8 +370,8 @@ def _scopes(about: Subject, asked: str | None) -> tuple[str, ...]:
     own = (*(oauth.scopes.default if oauth else ()), *about.connector.unified_apis[about.unified_api].scopes)
     granted = about.integration.scopes if about.integration.scopes is not None else tuple(dict.fromkeys(own))
     wanted = tuple(asked.split()) if asked else granted
-    foreign = [s for s in wanted if s not in granted]
-    if granted and foreign:
+    if not set(wanted) <= set(granted):
+        # Also where nothing is listed: scopes are templates, so a link could otherwise ask for a secret by its name.
         raise RequestValidationError("The integration does not have every scope that was asked for.")
     return wanted
 

@@ -214,7 +214,7 @@ async def _note_failure(scope: Scope, vault: Vault, subject: Subject, error: Pro
             return None
         return _after_failure(before, error, now)
 
-    before, after = await connections.change(scope, vault.store, subject.connector, subject.unified_api, decide)
+    _, after = await connections.change(scope, vault.store, subject.connector, subject.unified_api, decide)
     moved = after is None or after.credential_generation != connection.credential_generation
     usable_still = not moved and connection.grant is not None and connection.grant.fresh(now, min_valid=1)
     if (moved and after and after.grant) or (usable_still and not isinstance(error, GrantRejected)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from openapi_client.model import Model, OpenEnum, masked
+from openapi_client.model import MASK, Model, OpenEnum, masked
 from openapi_client.models.custom_field_finder import CustomMapping
 from openapi_client.models.form_field import FormField, FormFieldOption
 
@@ -123,7 +123,7 @@ class Connection(Model):
 
     `id` is `{unified_api}+{service_id}`. `authorize_url` and `revoke_url` are links for the consumer's browser; add
     a `redirect_uri` to them. Times are milliseconds since the epoch, 0 for "not the case": `credentials_expire_at`
-    is when credentials that no longer refresh are given up. `repr` shows the names of `settings`, not their values.
+    is when credentials that no longer refresh are given up. `repr` leaves out what `settings` hold and links say.
     """
 
     id: str | None = None
@@ -168,4 +168,7 @@ class Connection(Model):
 
     def _shown(self) -> dict[str, Any]:
         shown = super()._shown()
+        for name in ("authorize_url", "revoke_url"):
+            if link := shown.get(name):
+                shown[name] = link.partition("?")[0] + "?" + MASK
         return {**shown, "settings": masked(self.settings)} if self.settings else shown

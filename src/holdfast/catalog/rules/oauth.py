@@ -78,7 +78,9 @@ def consent_page_has_its_values(manifest: Manifest) -> Iterator[Finding]:
 def rotation_has_its_grace(manifest: Manifest) -> Iterator[Finding]:
     """A grace period belongs to `rotation: grace`, and only there."""
     oauth = manifest.connector.auth.oauth
-    if oauth is not None and (oauth.refresh.rotation == "grace") != (oauth.refresh.grace > 0):
+    if oauth is not None and (
+        (oauth.refresh.rotation == "grace") != (oauth.refresh.grace != 0) or oauth.refresh.grace < 0
+    ):
         yield ("auth", "oauth", "refresh", "grace"), "goes with `rotation: grace`, in seconds"
 
 

@@ -14,5 +14,6 @@ PLACE = "sandbox.invalid"
 
 def sandbox_manifest(provider_url: str) -> str:
     """The text of a `connector.yaml` for the sandbox CRM at `provider_url`, such as `http://127.0.0.1:9000`."""
+    url = provider_url.rstrip("/")
     text = files(__package__).joinpath("sandbox-crm/connector.yaml").read_text(encoding="utf-8")
-    return text.replace(f"http://{PLACE}", provider_url.rstrip("/")).replace(PLACE, urlsplit(provider_url).netloc)
+    return text.replace(f"http://{PLACE}", url).replace(PLACE, urlsplit(url).netloc)

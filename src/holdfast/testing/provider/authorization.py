@@ -6,6 +6,7 @@ it is shown to the person, who must not be sent to an address that nobody regist
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -111,6 +112,8 @@ class AuthorizationEndpoint:
             members["state"] = asked.state
         if self.shape.authorization.iss:
             members["iss"] = self.issuer(request)
+        if self.shape.authorization.signed and "error" not in members:
+            members["hmac"] = _signature(asked.client, members)
         joint = "&" if "?" in asked.redirect_uri else "?"
         headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
         return RedirectResponse(f"{asked.redirect_uri}{joint}{urlencode(members)}", 303, headers)
@@ -125,6 +128,11 @@ def scopes_of(shape: Shape, text: str) -> tuple[str, ...]:
     if unknown:
         raise Refusal("invalid_scope", f"unknown: {' '.join(unknown)}")
     return asked or tuple(shape.scopes)
+
+
+def _signature(client: RegisteredClient, members: Mapping[str, str]) -> str:
+    message, secret = urlencode(sorted(members.items())), client.client_secret or ""
+    return hmac.new(secret.encode(), message.encode(), "sha256").hexdigest()
 
 
 def _only(redirect_uris: tuple[str, ...]) -> str:

@@ -95,9 +95,8 @@ class Ledger:
             raise Refusal("invalid_grant", "the authorization code has expired")
         if code.redirect_uri != redirect_uri and code.redirect_uri is not None:
             raise Refusal("invalid_grant", "redirect_uri is not the one of the authorization request")
-        if code.challenge != (
-            _challenge(verifier) if verifier else None
-        ):  # also a verifier nobody announced: RFC 9700 2.1.1
+        # A verifier without a challenge is refused too: somebody took the challenge away (RFC 9700 section 2.1.1).
+        if code.challenge != (_challenge(verifier) if verifier else None):
             raise Refusal("invalid_grant", "the code_verifier does not fit the code_challenge")
         code.spent = True
         return self.issue(code.grant)

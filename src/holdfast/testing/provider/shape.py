@@ -40,6 +40,9 @@ class Authorization:
     """Further query parameters of a successful callback, such as `realmId`."""
     iss: bool = True
     """Whether the callback says who sent it (RFC 9207)."""
+    signed: bool = False
+    """Whether a successful callback carries `hmac`: HMAC-SHA256 of the other parameters, sorted by name and
+    form-encoded, under the client's secret, in hexadecimal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,136 @@
+"""How the story looks: steps with a tick, a summary, and what to try next. Plain lines where nobody is watching."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from holdfast import __version__
+from holdfast.cli.demo.product import Unexpected
+from holdfast.errors import HoldfastError
+from holdfast.testing.browser import BrowserError
+
+WIDTH = 100
+TRY = """\
+CONNECT AN ACCOUNT YOURSELF: open this link in a browser; it is good for an hour
+
+{link}
+
+ASK FOR THE CONNECTION, before and after
+
+curl -s {url}{path} \\
+  -H 'Authorization: Bearer {api_key}' \\
+  -H 'x-apideck-app-id: {application_id}' \\
+  -H 'x-apideck-consumer-id: {consumer}'
+
+Its custom fields, read from the CRM: the same with {path}/leads/custom-fields
+
+API REFERENCE    {url}/docs
+
+Requests, as they come; Ctrl-C ends and removes everything:
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What somebody at the terminal can try on their own."""
+
+    url: str
+    link: str
+    path: str
+    consumer: str
+    application_id: str
+    api_key: str = field(repr=False)
+
+
+@dataclass(slots=True)
+class Step:
+    """What there is to say of one step."""
+
+    said: list[str] = field(default_factory=list)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    async def wait(self, seconds: float) -> None:
+        """Lets real time pass, as the story needs it."""
+        await asyncio.sleep(max(0.0, seconds))
+
+
+class Teller:
+    """Tells the story on standard output. `record`: also as an SVG, written when the story ends."""
+
+    def __init__(self, record: Path | None = None) -> None:
+        recorded = {"record": True, "force_terminal": True, "width": WIDTH} if record else {}
+        self._console = Console(markup=False, highlight=False, **recorded)  # type: ignore[arg-type]
+        self._record = record
+        self._live = False
+
+    def open(self) -> None:
+        text = Text("A vault, a provider and a customer on this machine. Every line below was answered over HTTP.")
+        self._console.print(Panel(text, title=f"Holdfast {__version__}", title_align="left", width=self._width))
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        """Tells a step: while it happens, when it has happened, or how it failed (ClickException)."""
+        step = Step()
+        began = time.perf_counter()
+        try:
+            with nullcontext() if self._record else self._console.status(f"{title} …"):
+                yield step
+        except (Unexpected, HoldfastError, BrowserError) as error:
+            self._console.print(Text.assemble(("✗ ", "bold red"), (title, "bold")))
+            raise click.ClickException(f"{title}: {error}") from None
+        seconds = time.perf_counter() - began
+        self._console.print(Text.assemble(("✓ ", "bold green"), (title, "bold"), (f"  {seconds:.2f} s", "dim")))
+        for said in step.said:
+            self._console.print(Text(f"  {said}", "dim"))
+
+    def close(self, counts: Mapping[str, int]) -> None:
+        """The summary: what the provider was asked."""
+        table = Table("What the provider counted", "", box=None, pad_edge=False, padding=(0, 4, 0, 0))
+        for name, count in counts.items():
+            table.add_row(Text(name), Text(str(count), justify="right"))
+        self._console.print()
+        self._console.print(Panel(table, title="All of it happened", title_align="left", width=self._width))
+        if self._record:
+            self._save(self._record)
+
+    def invite(self, to: Invitation) -> None:
+        """What to try next. From here on, requests are told as they come."""
+        click.echo()
+        click.echo(
+            TRY.format(
+                url=to.url, link=to.link, path=to.path, consumer=to.consumer,
+                application_id=to.application_id, api_key=to.api_key,
+            )
+        )  # fmt: skip
+        self._live = True
+
+    def request(self, answered_by: str, method: str, route: str, status: int) -> None:
+        """A request that somebody at the terminal has made."""
+        if self._live:
+            style = "green" if status < 400 else "red"
+            line = Text.assemble((f"  {status}  ", style), (f"{answered_by:9}", "dim"), f" {method:6} {route}")
+            self._console.print(line, soft_wrap=True)
+
+    @property
+    def _width(self) -> int:
+        return min(WIDTH, self._console.width)
+
+    def _save(self, file: Path) -> None:
+        """The SVG, without the fonts that it would load from another host."""
+        drawing = self._console.export_svg(title="holdfast demo --exit", unique_id="demo")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(re.sub(r"@font-face \{.*?\}\s*", "", drawing, flags=re.DOTALL), encoding="utf-8")

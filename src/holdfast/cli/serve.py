@@ -1,0 +1,128 @@
+"""`holdfast serve`: the vault, as long as nobody stops it."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+from starlette.types import ASGIApp
+
+from holdfast import __version__, wiring
+from holdfast.cli import logs, server
+from holdfast.cli.access import logged
+from holdfast.cli.output import note, print_members
+from holdfast.config import PUBLIC_URL, Settings
+
+WORKER = "holdfast.cli.serve:worker"
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
+@click.option("--workers", type=click.IntRange(1, 128), default=1, show_default=True, help="Processes that serve.")
+def serve(host: str, port: int, workers: int) -> None:
+    """Serve the vault.
+
+    The first start makes the data directory with a SQLite database, a master key and an admin token; each start
+    brings the database to this release. Ends, with status 0, on SIGTERM or Ctrl-C once what has begun is answered.
+
+    \b
+    holdfast serve
+    HOLDFAST_PUBLIC_URL=https://vault.example.com HOLDFAST_DATA_DIR=/var/lib/holdfast holdfast serve --workers 2
+    """
+    settings = Settings.from_env()
+    logs.configure(settings.log_level)
+    wiring.prepare(settings)
+    listener = server.listen(host, port)
+    if workers == 1:
+        server.run(_serve(settings, listener))
+        return
+    server.run(_try(settings))
+    _announce(settings, listener)
+    server.serve_by_many(WORKER, workers, listener)
+
+
+def worker() -> ASGIApp:
+    """The application of one of several processes."""
+    settings = Settings.from_env()
+    logs.configure(settings.log_level)
+    return logged(wiring.create_app(), settings.log_level)
+
+
+async def _serve(settings: Settings, listener: socket.socket) -> None:
+    async with wiring.serving(settings) as app:
+        _announce(settings, listener)
+        await server.serve(logged(app, settings.log_level), listener)
+
+
+async def _try(settings: Settings) -> None:
+    """Opens the vault once, so that it is migrated, and whatever is wrong is told, before there are processes."""
+    wiring.admin_token(settings)
+    async with wiring.open_vault(settings):
+        return
+
+
+def _announce(settings: Settings, listener: socket.socket) -> None:
+    click.echo(f"Holdfast {__version__} serves {server.address(listener)}\n")
+    print_members(
+        [
+            ("data", str(settings.data_dir.absolute())),
+            ("database", _without_password(settings.database_url)),
+            ("master key", _master_key_place(settings)),
+            ("admin token", _admin_token_place(settings)),
+            ("public URL", settings.public_url),
+            ("API reference", f"{settings.public_url}/docs  {settings.public_url}/openapi.json"),
+        ]
+    )
+    click.echo()
+    for warning in warnings(settings, listener):
+        note(f"Warning: {warning}")
+
+
+def warnings(settings: Settings, listener: socket.socket) -> Iterator[str]:
+    """What is not wrong but should be known."""
+    host, port = listener.getsockname()[:2]
+    if settings.public_url == PUBLIC_URL and not ipaddress.ip_address(host).is_loopback:
+        yield (
+            f"it listens on {host}, but HOLDFAST_PUBLIC_URL is still {PUBLIC_URL}. Links lead there, and so does the "
+            "redirect URI of every OAuth client: set it to the https:// address that browsers use."
+        )
+    elif settings.public_url == PUBLIC_URL and port != urlsplit(PUBLIC_URL).port:
+        yield f"it listens on port {port}, but links lead to {PUBLIC_URL}: set HOLDFAST_PUBLIC_URL."
+    key_file = _key_file(settings)
+    if key_file and settings.database_url.startswith("sqlite:") and key_file.parent == _database_folder(settings):
+        yield (
+            f"the master key lies beside the database. Whoever copies {key_file.parent} can open it: in production "
+            "keep the key elsewhere and name it with HOLDFAST_MASTER_KEY_FILE."
+        )
+
+
+def _key_file(settings: Settings) -> Path | None:
+    if settings.master_key:
+        return None
+    return (settings.master_key_file or settings.data_dir / wiring.MASTER_KEY_FILE).absolute()
+
+
+def _database_folder(settings: Settings) -> Path:
+    return Path(settings.database_url.removeprefix("sqlite:///")).absolute().parent
+
+
+def _master_key_place(settings: Settings) -> str:
+    return str(_key_file(settings) or "given by HOLDFAST_MASTER_KEY")
+
+
+def _admin_token_place(settings: Settings) -> str:
+    if settings.admin_token:
+        return "given by HOLDFAST_ADMIN_TOKEN or HOLDFAST_ADMIN_TOKEN_FILE"
+    return str((settings.data_dir / wiring.ADMIN_TOKEN_FILE).absolute())
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        return url
+    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"

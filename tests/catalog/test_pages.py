@@ -1,0 +1,48 @@
+"""The generated pages of the reference, and the docstrings they are generated from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import fields
+
+from holdfast.catalog import Catalog
+from holdfast.catalog.pages import connectors_page, manifest_page
+from holdfast.domain.connector import Connector, Word
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+RENEW = "run `python -m holdfast.catalog.pages docs/reference`"
+
+
+def _words() -> list[type[Word]]:
+    return [cls for cls in Word.__subclasses__() if cls.__module__.startswith("holdfast.domain.")]
+
+
+def test_the_page_of_the_vocabulary_is_up_to_date() -> None:
+    """What the reference says of a word is what its docstring says."""
+    assert (REFERENCE / "manifest.md").read_text(encoding="utf-8") == manifest_page(), RENEW
+
+
+def test_the_page_of_the_connectors_is_up_to_date() -> None:
+    """Every shipped connector stands in the table, as its manifest is."""
+    assert (REFERENCE / "connectors.md").read_text(encoding="utf-8") == connectors_page(Catalog.load()), RENEW
+
+
+@pytest.mark.parametrize("cls", _words(), ids=lambda cls: cls.__name__)
+def test_every_word_is_explained(cls: type[Word]) -> None:
+    """A group of words explains each of its words, and no other."""
+    lines = (cls.__doc__ or "").splitlines()
+    explained = [line.strip().partition(": ")[0] for line in lines[2:] if line.startswith("    ") and line[4:5] != " "]
+    named = [name for name in explained if name]
+
+    assert named == [field.encode_name for field in fields(cls)]
+
+
+def test_every_group_of_words_has_its_section() -> None:
+    """Whatever a manifest can hold is on the page once."""
+    page = manifest_page()
+
+    assert all(page.count(f"\n## {cls.__name__}\n") == 1 for cls in _words())
+    assert page.count("](#") > 0
+    assert Connector in _words()

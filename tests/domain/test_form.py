@@ -1,0 +1,115 @@
+"""The connection's form: what is kept, what is cleared, what a mask stands for."""
+
+from __future__ import annotations
+
+import pytest
+from small_connectors import connector
+
+from holdfast.domain.connector import Connector
+from holdfast.domain.form import check_urls, merge, take, texts
+from holdfast.domain.masking import Masks
+from holdfast.errors import ConnectionSettingsError, RequestValidationError
+
+MASKS = Masks(b"k" * 32)
+PLACE = "c1"
+
+
+def basic() -> Connector:
+    settings = [
+        {"id": "subdomain", "label": "Subdomain", "required": True, "pattern": "[a-z0-9-]+"},
+        {"id": "api_key", "label": "API key", "type": "password", "required": True},
+        {"id": "region", "label": "Region", "type": "select", "options": ["eu", "us"], "default": "eu"},
+        {"id": "lists", "label": "Lists", "type": "multi-select"},
+        {"id": "realm_id", "label": "Company", "hidden": True, "filled_by": "callback"},
+    ]
+    return connector("basic", settings=settings, request={"base_url": "https://{subdomain}.acme.example/api"})
+
+
+def mask(value: str) -> str:
+    return MASKS.mask(f"{PLACE}\0api_key", value)
+
+
+def test_a_mask_that_comes_back_keeps_the_secret() -> None:
+    """A form that is sent back as it was shown changes nothing."""
+    stored = {"subdomain": "acme", "api_key": "sk_live_1"}
+
+    assert stored == merge(basic(), stored, {"subdomain": "acme", "api_key": mask("sk_live_1")}, MASKS, PLACE)
+
+
+@pytest.mark.parametrize("sent", ["__vault_masked__:", "__vault_masked__:00000000", mask("another") + "x"])
+def test_an_edited_mask_is_refused(sent: str) -> None:
+    """A mask that is not the stored secret's is never stored as if it were a secret."""
+    with pytest.raises(ConnectionSettingsError):
+        merge(basic(), {"api_key": "sk_live_1"}, {"api_key": sent}, MASKS, PLACE)
+
+
+def test_a_mask_of_another_connection_is_refused() -> None:
+    """The same secret has another mask on another connection."""
+    elsewhere = MASKS.mask("c2\0api_key", "sk_live_1")
+
+    with pytest.raises(ConnectionSettingsError):
+        merge(basic(), {"api_key": "sk_live_1"}, {"api_key": elsewhere}, MASKS, PLACE)
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+def test_an_empty_value_clears(empty: str | None) -> None:
+    """Null and the empty string take a value away; what is not sent stays."""
+    assert merge(basic(), {"subdomain": "acme", "api_key": "x"}, {"api_key": empty}, MASKS, PLACE) == {
+        "subdomain": "acme"
+    }
+
+
+def test_unknown_settings_are_kept() -> None:
+    """An id that is no form field is kept as it is."""
+    assert merge(basic(), {}, {"note": {"a": [1]}}, MASKS, PLACE) == {"note": {"a": [1]}}
+
+
+def test_a_form_does_not_decide_what_the_provider_filled() -> None:
+    """A field that the callback fills keeps its value, whatever the form sends back; an import may give it."""
+    stored = {"realm_id": "9130"}
+
+    assert stored == merge(basic(), stored, {"realm_id": "1"}, MASKS, PLACE)
+    assert take(basic(), stored, {"realm_id": "1"}) == {"realm_id": "1"}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"subdomain": "Not Fitting"},
+        {"subdomain": ["a"]},
+        {"subdomain": {"a": 1}},
+        {"region": "mars"},
+        {"lists": "a"},
+        {"lists": [1]},
+        {"api_key": "a\r\nb"},
+        {"api_key": "a\x00"},
+    ],
+)
+def test_a_value_that_does_not_fit_its_field_is_refused(sent: dict[str, object]) -> None:
+    """A value is checked against its field's type, pattern and options."""
+    with pytest.raises(ConnectionSettingsError):
+        merge(basic(), {}, sent, MASKS, PLACE)
+
+
+def test_a_connection_holds_a_bounded_number_of_settings() -> None:
+    """A caller cannot fill a row with settings."""
+    with pytest.raises(RequestValidationError):
+        merge(basic(), {}, {f"k{n}": "v" for n in range(101)}, MASKS, PLACE)
+
+
+def test_defaults_stand_in_for_what_is_not_set() -> None:
+    """Templates read a setting's default where the connection has no value."""
+    assert texts(basic(), {"subdomain": "acme", "lists": ["a", "b"]}) == {
+        "region": "eu",
+        "subdomain": "acme",
+        "lists": "a,b",
+    }
+
+
+def test_settings_are_checked_against_the_hosts_when_they_are_written() -> None:
+    """A subdomain that leads elsewhere is refused before anything is called; one that is missing is not an error."""
+    check_urls(basic(), {}, ["*.acme.example"])
+    check_urls(basic(), {"subdomain": "eu1"}, ["*.acme.example"])
+
+    with pytest.raises(ConnectionSettingsError):
+        check_urls(basic(), {"subdomain": "evil.com/"}, ["*.acme.example"])
