@@ -62,7 +62,7 @@ setup: .venv/installed-dev $(NODE) ## Only set up, for editors and debuggers
 tests/node/node_modules/.installed: tests/node/package-lock.json
 	@if command -v npm >/dev/null; then \
 	  echo 'Setting up tests/node …'; \
-	  cd tests/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
+	  cd tests/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && touch node_modules/.installed; \
 	else echo 'Node.js is not installed; the tests with published JavaScript clients and providers are skipped.'; fi
 
 # Ranges are in pyproject.toml, pins in requirements/. `make lock ARGS=--upgrade` takes the newest of everything.
@@ -74,7 +74,7 @@ lock: .venv-lock/installed ## Pin again what pyproject.toml and tests/node/packa
 	@$(COMPILE) --group build --output-file requirements/build.txt
 	@$(COMPILE) --extra server -c requirements/build.txt pyproject.toml --output-file requirements/server.txt
 	@$(COMPILE) --group dev -c requirements/build.txt -c requirements/server.txt --output-file requirements/dev.txt
-	@$(if $(NODE),cd tests/node && npm install --package-lock-only --no-audit --no-fund --loglevel=error)
+	@$(if $(NODE),cd tests/node && npm install --package-lock-only --no-audit --no-fund --loglevel=error >/dev/null)
 
 .venv-lock/installed: requirements/lock.txt
 	@$(PYTHON) scripts/check_python.py

@@ -43,6 +43,7 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """The settings of this process. SettingsError names a value that cannot be used and what would be."""
         _refuse_unknown(environ)
+        _refuse_twice(environ)
         data_dir = Path(environ.get("HOLDFAST_DATA_DIR") or DATA_DIR)
         connectors_dir = environ.get("HOLDFAST_CONNECTORS_DIR")
         master_key_file = environ.get("HOLDFAST_MASTER_KEY_FILE")
@@ -70,6 +71,12 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
         raise SettingsError(f"{', '.join(unknown)}: no such setting. The settings are {', '.join(NAMES)}.")
 
 
+def _refuse_twice(environ: Mapping[str, str]) -> None:
+    for name in SECRETS:
+        if environ.get(name) and environ.get(f"{name}_FILE"):
+            raise SettingsError(f"{name} and {name}_FILE are both set; give one of them.")
+
+
 def _public_url(text: str) -> str:
     url = urlsplit(text.rstrip("/"))
     loopback = url.hostname in ("127.0.0.1", "localhost", "::1")
@@ -88,11 +95,12 @@ def _log_level(text: str) -> str:
 
 def _secret(environ: Mapping[str, str], name: str) -> str | None:
     file = environ.get(f"{name}_FILE")
-    if file and environ.get(name):
-        raise SettingsError(f"{name} and {name}_FILE are both set; give one of them.")
     if not file:
         return environ.get(name) or None
     try:
-        return Path(file).read_text().strip()
+        text = Path(file).read_text().strip()
     except OSError as error:
         raise SettingsError(f"{name}_FILE={file} cannot be read: {error.strerror}.") from None
+    if not text:
+        raise SettingsError(f"{name}_FILE={file} is empty.")
+    return text

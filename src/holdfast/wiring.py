@@ -87,10 +87,10 @@ async def open_vault(
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[ASGIApp]:
-    """The application on its open vault, with the worker beside it."""
+async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[ASGIApp]:
+    """The application on its open vault, with the worker beside it. `clock` stands in for the machine's."""
     token = admin_token(settings)
-    async with open_vault(settings) as vault:
+    async with open_vault(settings, clock=clock) as vault:
         working = asyncio.create_task(worker.run(vault))
         try:
             yield app(vault, token)

@@ -90,9 +90,11 @@ class ApiClient:
             follow=request.options.get("_follow_redirects", not operation.keyed),
             retry=operation.keyed,
         )
+        secret = headers.get("Authorization", "").rpartition(" ")[2]
         if response.status >= (300 if operation.keyed else 400):
-            raise _failure(response, url, secret=headers.get("Authorization", "").rpartition(" ")[2])
-        return ApiResponse(response.status, _data(operation, response, url), response.headers, response.data, url)
+            raise _failure(response, url, secret)
+        data = _data(operation, response, url, secret)
+        return ApiResponse(response.status, data, response.headers, response.data, url)
 
     def _headers(self, operation: Operation, request: Request) -> HTTPHeaderDict:
         """What goes with a request; of two of one name, whatever their case, the later."""
@@ -124,46 +126,48 @@ def _sendable(name: str, value: object) -> str:
     raise ApiValueError(f"The header {name} cannot be sent: is it a text without line breaks, in Latin letters?")
 
 
-def _data(operation: Operation, response: BaseHTTPResponse, url: str) -> Any:
+def _data(operation: Operation, response: BaseHTTPResponse, url: str, secret: str) -> Any:
     if not operation.keyed or operation.returns is NoneType:
         return None
     try:
         return operation.returns.from_json(response.data)
     except (ApiTypeError, ApiValueError) as error:
         kind = response.headers.get("Content-Type", "no content type")
-        raise ApiException(
-            response.status,
+        reason = (
             f"{response.reason}, but the answer ({kind}) is not the documented one: {error}. Is configuration.host "
-            "the vault, and does no proxy or login page answer in its place?",
-            body=_text(response),
-            headers=response.headers,
-            origin=origin(url),
-        ) from error
+            "the vault, and does no proxy or login page answer in its place?"
+        )
+        raise _exception(ApiException, response, url, secret, reason) from error
 
 
 def _failure(response: BaseHTTPResponse, url: str, secret: str) -> ApiException:
     if response.status < 400:
-        return _redirected(response, url)
-    kind = exceptions.ServiceException if response.status >= 500 else ApiException
-    exception, model = FAILURES.get(response.status, (kind, models.UnexpectedErrorResponse))
-    body = _without(secret, _text(response))
-    headers = HTTPHeaderDict((name, _without(secret, value)) for name, value in response.headers.iteritems())
-    return exception(
-        response.status, response.reason, body=body, data=_parsed(body, model), headers=headers, origin=origin(url)
-    )
+        reason = (
+            f"{response.reason}: a redirect, which a call with an API key does not follow. Set configuration.host to "
+            "the vault's own address; the Location header tells where this one leads."
+        )
+        return _exception(ApiException, response, url, secret, reason)
+    other = exceptions.ServiceException if response.status >= 500 else ApiException
+    kind, model = FAILURES.get(response.status, (other, models.UnexpectedErrorResponse))
+    error = _exception(kind, response, url, secret, response.reason)
+    error.data = _envelope(error.body or "", model)
+    return error
 
 
-def _redirected(response: BaseHTTPResponse, url: str) -> ApiException:
-    return ApiException(
+def _exception(
+    kind: type[ApiException], response: BaseHTTPResponse, url: str, secret: str, reason: str | None
+) -> ApiException:
+    """The answer as an exception, without the key should it be quoted there."""
+    return kind(
         response.status,
-        f"{response.reason}: a redirect, which a call with an API key does not follow. Set configuration.host to the "
-        "vault's own address; the Location header tells where this one leads.",
-        headers=response.headers,
+        reason,
+        body=_without(secret, response.data.decode(errors="replace")),
+        headers=HTTPHeaderDict((name, _without(secret, value)) for name, value in response.headers.iteritems()),
         origin=origin(url),
     )
 
 
-def _parsed(body: str, model: type[models.UnexpectedErrorResponse]) -> Any:
+def _envelope(body: str, model: type[models.UnexpectedErrorResponse]) -> Any:
     try:
         parsed = msgspec.json.decode(body)
         return model.from_dict(parsed) if isinstance(parsed, dict) else parsed
@@ -173,10 +177,6 @@ def _parsed(body: str, model: type[models.UnexpectedErrorResponse]) -> Any:
         return parsed
 
 
-def _text(response: BaseHTTPResponse) -> str:
-    return response.data.decode(errors="replace")
-
-
 def _without(secret: str, text: str) -> str:
-    """A proxy's error page may quote the request it got. Very short keys are words, not secrets."""
+    """A proxy's page may quote the request it got. What is shorter than a key is a word that must stay."""
     return text.replace(secret, "***") if len(secret) >= 8 else text

@@ -86,7 +86,8 @@ class ApiException(OpenApiException):
     def _lines(self) -> Iterator[str]:
         yield f"({self.status}) {self.reason}" + (f" from {self.origin}" if self.origin else "")
         if getattr(self.data, "message", None):
-            yield f"{self.data.message}: {_plain(self.data.detail)}" if self.data.detail else self.data.message
+            detail = getattr(self.data, "detail", None)
+            yield f"{self.data.message}: {_plain(detail)}" if detail else self.data.message
         elif self.status >= 400 and self.body:
             yield "The answer is not one of the vault's: does a proxy answer in its place, or is it another server?"
         if self.remedy:

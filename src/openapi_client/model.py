@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Self, dataclass_transform, get_type_hints
+from typing import TYPE_CHECKING, Any, NotRequired, Required, Self, TypedDict, dataclass_transform, get_type_hints
 
 import msgspec
 
@@ -40,6 +40,15 @@ class OpenEnum(StrEnum):
 _types: Callable[[type], dict[str, Any]] = cache(partial(get_type_hints, include_extras=True))
 
 
+@cache
+def _shape(model: type) -> Any:
+    """The members of a model as one type, so that an answer is checked in one go and not member by member."""
+    members = {
+        name: NotRequired[kind] if hasattr(model, name) else Required[kind] for name, kind in _types(model).items()
+    }
+    return TypedDict(model.__name__, members)  # type: ignore[operator]
+
+
 @dataclass_transform(kw_only_default=True)
 class Model:
     """A JSON object with known members."""
@@ -63,7 +72,9 @@ class Model:
         """The model of a parsed JSON object. `ApiTypeError` if a member it knows has another type."""
         if not isinstance(obj, Mapping):
             raise ApiTypeError(f"Expected `{cls.__name__}`, got `{type(obj).__name__}`")
-        return cls(**{name: obj[name] for name in _types(cls) if name in obj})
+        model = cls.__new__(cls)
+        vars(model).update(checked(obj, _shape(cls), cls.__name__))
+        return model
 
     @classmethod
     def from_json(cls, json_str: str | bytes) -> Self:

@@ -28,7 +28,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 class Options(TypedDict, total=False):
     """Keywords every method takes beside its own.
 
-    `_request_timeout`: seconds for the whole call, or a pair for connecting and for each wait for data; (10, 60)
+    `_request_timeout`: seconds to connect and wait together, or a pair, to connect and for each wait for data; (10, 60)
     unless given. `_headers`: headers that go before all others. `_request_auth`: another credential for this call,
     `{"in": "header", "key": "Authorization", "value": …}`. `_content_type`: of the body, in place of
     application/json. `_host_index`: 0, there being one host.
@@ -36,7 +36,7 @@ class Options(TypedDict, total=False):
 
     _request_timeout: float | tuple[float, float] | None
     _headers: dict[str, str] | None
-    _request_auth: dict[str, Any] | None
+    _request_auth: dict[str, str] | None
     _content_type: str | None
     _host_index: Literal[0]
 

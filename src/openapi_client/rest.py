@@ -17,6 +17,7 @@ from urllib3.util import parse_url
 from openapi_client.configuration import Configuration
 from openapi_client.exceptions import ApiException, ApiValueError
 
+# Programs written for a generated client import ApiException from here.
 __all__ = ["ApiException", "RESTClient", "origin"]
 
 MAX_REDIRECTS = 10

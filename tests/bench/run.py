@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from tests.bench import load, servers
+from tests.bench import clients, load, servers
 from tests.bench.load import Slice
 from tests.bench.seed import Seeded, seed
 from tests.bench.servers import Server
@@ -65,6 +65,9 @@ def _measure(
         figures = [*_compared(f"GET one connection, {name}", pairs, budget)]
         if name == "SQLite":
             figures += _alone(vault, seeded, idle)
+            document = directory / "openapi.json"
+            document.write_bytes(load.fetch(vault.port, seeded.request("/openapi.json")))
+            figures += _clients(clients.costs(vault.port, seeded, document, rounds=rounds, calls=requests // 10))
     return figures
 
 
@@ -101,6 +104,16 @@ def _alone(vault: Server, seeded: Seeded, idle: float) -> list[Figure]:
         Figure("Start to ready, 200 manifests more", f"{vault.started_in:.2f} s", "<= 1.5 s", vault.started_in <= 1.5),
         Figure("Resident memory, idle", f"{idle:.0f} MB", "<= 120 MB", idle <= 120),
     ]
+
+
+def _clients(costs: dict[str, float]) -> list[Figure]:
+    own, plain = costs["openapi_client"], costs["urllib3"]
+    generated = costs.get("generated client")
+    told = f"{own:.0f} µs CPU a call, {own / plain:.2f}x urllib3's"
+    if generated is None:
+        return [Figure("openapi_client", f"{told}; no Java to generate another with", "< generated client", True)]
+    told += f", {own / generated:.2f}x the generated client's"
+    return [Figure("openapi_client", told, "< generated client", own < generated)]
 
 
 def _print(figures: list[Figure]) -> None:

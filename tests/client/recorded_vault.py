@@ -18,7 +18,7 @@ ANSWERS: dict[str, Any] = json.loads((Path(__file__).parent / "answers.json").re
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as it arrived: `target` is the request line's, undecoded; header names are in lower case."""
+    """A request as it arrived: `target` undecoded, `headers` by their names in lower case, repeated ones joined."""
 
     method: str
     target: str
@@ -90,7 +90,8 @@ def start(vault_at: ThreadingHTTPServer) -> RecordedVault:
     class Handler(BaseHTTPRequestHandler):
         def play(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            asked = Asked(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+            headers = {name.lower(): ", ".join(self.headers.get_all(name, [])) for name in self.headers}
+            asked = Asked(self.command, self.path, headers, body)
             vault.asked.append(asked)
             self.wfile.write(vault.answer(asked))
             self.close_connection = True

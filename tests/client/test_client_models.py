@@ -112,7 +112,7 @@ def test_plain_values_become_models() -> None:
         ({"enabld": True}, "Connection has no member 'enabld'; it has id, service_id, .*enabled"),
         ({"enabled": "yes"}, "Connection.enabled: Expected `bool | null`, got `str`"),
         ({"settings": [1]}, r"Connection.settings: Expected `object \| null`, got `array`"),
-        ({"form_fields": [{"id": 1}]}, r"Connection.form_fields: FormField.id: Expected `str .*\$\[0\]"),
+        ({"form_fields": [{"id": 1}]}, r"Connection.form_fields: FormField: Expected `str .*\$\.id.*\$\[0\]"),
         ({"state": 1}, "Connection.state: Expected `str"),
     ],
 )

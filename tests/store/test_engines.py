@@ -262,9 +262,9 @@ async def test_run_counts_the_rows_it_changed(notes: Database) -> None:
         await notes.run(ADD_EMPTY, id="a"),
         await notes.run(ADD_EMPTY, id="b"),
         await notes.run("UPDATE notes SET size = 7"),
+        await notes.run("CREATE INDEX notes_by_size ON notes (size)"),
         await notes.run("UPDATE notes SET size = 8 WHERE id = 'nobody'"),
         await notes.run(f"{ADD_EMPTY} ON CONFLICT (id) DO NOTHING", id="a"),
-        await notes.run("CREATE INDEX notes_by_size ON notes (size)"),
         await notes.run("DELETE FROM notes"),
     ]
 

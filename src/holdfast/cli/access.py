@@ -46,7 +46,7 @@ class AccessLog:
 
 def logged(app: ASGIApp, level: str) -> ASGIApp:
     """`app` with an access log if `level` lets it through; else `app` itself, so that a log that is off is free."""
-    return AccessLog(app, _log_line) if level in ("debug", "info") else app
+    return AccessLog(app, _line()) if level in ("debug", "info") else app
 
 
 def route_of(scope: Scope) -> str:
@@ -57,7 +57,11 @@ def route_of(scope: Scope) -> str:
     return "/".join([values.get(segment, segment) for segment in scope["path"].split("/")])
 
 
-def _log_line(method: str, route: str, status: int, milliseconds: float) -> None:
-    log = structlog.get_logger("access")
-    tell = log.debug if route in PROBES else log.info
-    tell("request", method=method, route=route, status=status, ms=round(milliseconds, 1))
+def _line() -> Tell:
+    log = structlog.get_logger().bind()  # bound once: finding the configuration again costs as much as the line
+
+    def tell(method: str, route: str, status: int, milliseconds: float) -> None:
+        said = log.debug if route in PROBES else log.info
+        said("request", method=method, route=route, status=status, ms=round(milliseconds, 1))
+
+    return tell

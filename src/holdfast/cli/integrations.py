@@ -157,7 +157,7 @@ def _secret(prompted: bool, file: Path | None) -> str | None:
 
 def _read(file: Path) -> str:
     with click.open_file(str(file), encoding="utf-8") as stream:
-        text = stream.read().strip("\r\n")
+        text: str = stream.read().strip("\r\n")
     if not text.strip():
         raise click.UsageError(f"{'Standard input' if file == STANDARD_INPUT else file} holds no secret.")
     return text

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
+import msgspec
 import structlog
 from structlog.typing import Processor
 
@@ -17,7 +19,6 @@ from structlog.typing import Processor
 def configure(level: str) -> None:
     """Logs from `level` (debug, info, warning, error) on."""
     common: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -41,4 +42,8 @@ def _for_people() -> list[Processor]:
 
 
 def _for_machines() -> list[Processor]:
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_encoded)]
+
+
+def _encoded(event: dict[str, Any], **_: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=repr).decode()

@@ -31,12 +31,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     console().print(table)
 
 
-def print_members(members: Iterable[tuple[str, str]]) -> None:
+def print_members(members: Sequence[tuple[str, str]]) -> None:
     """Names and values, one to a line."""
-    shown = Table.grid(padding=(0, 3))
+    width = max(len(name) for name, _ in members)
     for name, value in members:
-        shown.add_row(Text(name, style="dim"), Text(value))
-    console().print(shown)
+        click.echo(f"{click.style(f'{name:{width}}', dim=True)}   {value}")
 
 
 def console() -> Console:

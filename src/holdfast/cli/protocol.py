@@ -11,7 +11,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 # Bytes of the request line and the headers together, and the number of headers.
-HEAD_LIMIT = 65_536
+HEAD_LIMIT = 32_768
 HEADERS_LIMIT = 100
 # Seconds from the first byte of a request, or from connecting, until its headers are complete.
 HEAD_TIMEOUT = 20.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,8 +43,7 @@ def serve(host: str, port: int, workers: int) -> None:
         server.run(_serve(settings, listener))
         return
     server.run(_try(settings))
-    _announce(settings, listener)
-    server.serve_by_many(WORKER, workers, listener)
+    server.serve_by_many(WORKER, workers, listener, partial(_announce, settings, listener))
 
 
 def worker() -> ASGIApp:
@@ -55,8 +55,7 @@ def worker() -> ASGIApp:
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
     async with wiring.serving(settings) as app:
-        _announce(settings, listener)
-        await server.serve(logged(app, settings.log_level), listener)
+        await server.serve(logged(app, settings.log_level), listener, partial(_announce, settings, listener))
 
 
 async def _try(settings: Settings) -> None:

@@ -52,18 +52,22 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         return runner.run(main)
 
 
-async def serve(app: ASGIApp, listener: socket.socket) -> None:
-    """Serves an open application until SIGTERM or SIGINT; what has begun by then is answered."""
-    await _Server(_config(app)).serve([listener])
+async def serve(app: ASGIApp, listener: socket.socket, announce: Callable[[], None]) -> None:
+    """Serves an open application until SIGTERM or SIGINT; what has begun by then is answered.
+
+    `announce` is called when requests are taken and signals are heeded.
+    """
+    await _Server(_config(app), announce).serve([listener])
 
 
-def serve_by_many(factory: str, workers: int, listener: socket.socket) -> None:
+def serve_by_many(factory: str, workers: int, listener: socket.socket, announce: Callable[[], None]) -> None:
     """Serves by processes that each make their application by `factory`, until SIGTERM or SIGINT.
 
     ClickException if a process could not start; its log says why.
     """
     config = _config(factory, factory=True, lifespan="on", workers=workers, timeout_worker_healthcheck=30)
     supervisor = Multiprocess(config, [listener])
+    announce()
     supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         raise click.ClickException("A worker process could not start.")
@@ -82,6 +86,14 @@ async def in_background(app: ASGIApp, listener: socket.socket) -> AsyncIterator[
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """As uvicorn's, but for its end: a process that was asked to stop, and did, has exit status 0."""

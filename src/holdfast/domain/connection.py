@@ -8,8 +8,10 @@ milliseconds since the epoch, and so is every time below.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from holdfast.domain.connector import Connector, Setting
 from holdfast.domain.credential import Client, OAuthToken
@@ -29,8 +31,7 @@ RETENTION = 48 * 3600 * 1000
 COOLDOWN = 30 * 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True):
     """What is known of a stored OAuth credential without opening it. `granted_at` names the consent."""
 
     granted_at: int
@@ -54,8 +55,7 @@ class Grant:
         return self.expires_at is None or self.expires_at - now >= min_valid
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(msgspec.Struct, frozen=True):
     """One consumer's connection to one service under one unified API.
 
     `choices` are the options of selects that the connected account offers, by setting id.
@@ -66,10 +66,10 @@ class Connection:
     unified_api: str
     service_id: str
     enabled: bool = True
-    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    configuration: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
-    choices: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
+    settings: Mapping[str, Any] = {}
+    metadata: Mapping[str, Any] = {}
+    configuration: Mapping[str, Sequence[Mapping[str, Any]]] = {}
+    choices: Mapping[str, Sequence[Mapping[str, str]]] = {}
     grant: Grant | None = None
     revoked_at: int = 0
     pending_until: int = 0
@@ -82,6 +82,10 @@ class Connection:
     version: int = 0
     settings_generation: int = 0
     credential_generation: int = 0
+
+    def __repr__(self) -> str:
+        """Without the settings, some of which are secrets."""
+        return f"Connection({self.id} {self.unified_api}+{self.service_id})"
 
 
 def value_of(setting: Setting, settings: Mapping[str, Any]) -> Any:

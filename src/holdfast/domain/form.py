@@ -32,7 +32,7 @@ def merge(
     merged = dict(stored)
     for id, value in sent.items():
         field = connector.setting(id)
-        if field is not None and field.hidden and field.filled_by in ("callback", "token"):
+        if field is not None and field.hidden and field.filled_by != "user":
             continue
         masked = field is not None and field.sensitive and isinstance(value, str)
         plain = masks.unmask(f"{place}\0{id}", value, stored.get(id)) if masked else value

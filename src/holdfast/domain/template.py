@@ -24,11 +24,12 @@ NAMESPACES = ("settings", "app", "cred", "token", "callback", "resource", "sys")
 _PLACEHOLDER = re.compile(r"\{([a-z_]+\.)?([A-Za-z0-9_-]+)((?:\|[a-z0-9_]+(?::'[^']*')?)*)\}")
 _TOKEN = re.compile(rf"\{{\{{|\}}\}}|{_PLACEHOLDER.pattern}")
 _FILTER = re.compile(r"\|([a-z0-9_]+)(?::'([^']*)')?")
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
+# ASCII, or IGNORECASE would let in U+017F and U+212A, which fold to s and k.
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE | re.ASCII)
 _HOST = re.compile(
-    r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(:\d{1,5})?", re.IGNORECASE
+    r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(:\d{1,5})?", re.IGNORECASE | re.ASCII
 )
-_LABELS = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*", re.IGNORECASE)
+_LABELS = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*", re.IGNORECASE | re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 

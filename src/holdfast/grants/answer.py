@@ -92,13 +92,13 @@ def check_refusal(connector: Connector, response: Response) -> None:
         raise GrantDeferred(
             f"The provider answered {response.status}.",
             status=response.status,
-            retry_after=_retry_after(response),
+            retry_after=seconds_to_wait(response),
             ambiguous=response.status >= 500,
         )
     oauth = connector.auth.oauth
     code = _error_code(oauth.token.response.error if oauth else BodyError(path="error"), response)
     if code is not None or not 200 <= response.status < 300:
-        refusal(connector, code or None, response.status, _retry_after(response))
+        refusal(connector, code or None, response.status, seconds_to_wait(response))
 
 
 def _members(oauth: OAuth, response: Response) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def _instant(value: Any) -> int:
     return int((instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def _retry_after(response: Response) -> int | None:
-    """Seconds; the HTTP-date form of RFC 9110 section 10.2.3 is rare here and left to the usual delay."""
+def seconds_to_wait(response: Response) -> int | None:
+    """What Retry-After asks for; the HTTP-date form of RFC 9110 section 10.2.3 is rare here and left to the usual delay."""
     text = response.headers.get("retry-after", "")
     return int(text) if text.isdigit() and len(text) < 7 else None

@@ -9,6 +9,7 @@ from holdfast.domain.credential import OAuthToken
 from holdfast.domain.exchange import Request, Response
 from holdfast.domain.template import render_tree, render_url
 from holdfast.errors import GrantDeferred
+from holdfast.grants.answer import seconds_to_wait
 from holdfast.grants.call import place
 from holdfast.grants.flow import Setup, document, form
 from holdfast.grants.token import basic_client, send_members
@@ -34,7 +35,11 @@ def revoke(setup: Setup, token: OAuthToken) -> RevokeFlow:
             setup, word, {"token": secret.reveal(), "token_type_hint": name, name: secret.reveal()}
         )
         if response.status == 429 or response.status >= 500:
-            raise GrantDeferred(f"The provider answered {response.status} to the revocation.", status=response.status)
+            raise GrantDeferred(
+                f"The provider answered {response.status} to the revocation.",
+                status=response.status,
+                retry_after=seconds_to_wait(response),
+            )
         accepted = accepted and 200 <= response.status < 300
     return accepted
 

@@ -36,6 +36,7 @@ _PREFLIGHT = [
     (b"access-control-max-age", b"600"),
 ]
 _ALWAYS = [(b"x-content-type-options", b"nosniff")]
+_SHARED = [*_ALWAYS, *_CORS]
 
 
 def operations() -> list[Operation]:
@@ -63,7 +64,8 @@ class _Frame:
             await self._router(scope, receive, send)
             return
         browser = scope["path"].startswith(_BROWSER)
-        added = [*_ALWAYS, (b"x-apideck-request-id", secrets.token_hex(16).encode()), *(() if browser else _CORS)]
+        request_id = (b"x-apideck-request-id", secrets.token_hex(16).encode())
+        added = (request_id, *(_ALWAYS if browser else _SHARED))
         started = False
 
         async def send_framed(message: Message) -> None:

@@ -22,9 +22,9 @@ ConnectionBody = Annotated[
     wire.ConnectionInput, Body("The members to change; read-only members are ignored.", documented=wire.Connection)
 ]
 NewConnectionBody = Annotated[
-    wire.ConnectionInput, Body("The connection; everything is optional.", required=False, documented=wire.Connection)
+    wire.ConnectionInput, Body("The connection; everything is optional.", documented=wire.Connection, lenient=True)
 ]
-ImportBody = Annotated[wire.ConnectionImportData, Body("Credentials and settings from elsewhere.", required=False)]
+ImportBody = Annotated[wire.ConnectionImportData, Body("Credentials and settings from elsewhere.", lenient=True)]
 TokenBody = Annotated[wire.TokenInput, Body("Empty.", required=False)]
 
 ONE = "/vault/connections/{unified_api}/{service_id}"

@@ -25,13 +25,23 @@ ApplicationId = Annotated[
 State = Annotated[str, Param("query", "state", "The state of the connection's link.")]
 CallbackState = Annotated[str, Param("query", "state", "The state that the provider was given.")]
 RedirectUri = Annotated[
-    str, Param("query", "redirect_uri", "Where the browser goes afterwards: a registered redirect URI.")
+    str,
+    Param(
+        "query",
+        "redirect_uri",
+        "Where the browser goes afterwards: a registered redirect URI.",
+        "https://app.example.com/integrations",
+        lenient=True,
+    ),
 ]
 ScopeList = Annotated[
     list[str] | None, Param("query", "scope", "Scopes to ask for instead of the integration's.", style="spaceDelimited")
 ]
 Nonce = Annotated[str | None, Param("query", "nonce", "Asks for a confirmation after the callback; echoed.")]
-Code = Annotated[str | None, Param("query", "code", "The authorization code.")]
+Code = Annotated[
+    str | None,
+    Param("query", "code", "The authorization code; missing when the provider sent an error.", lenient=True),
+]
 ProviderError = Annotated[str | None, Param("query", "error", "The provider's error code.")]
 ProviderErrorText = Annotated[str | None, Param("query", "error_description", "The provider's explanation.")]
 

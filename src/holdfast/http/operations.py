@@ -36,22 +36,27 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A path or query parameter."""
+    """A path or query parameter. `lenient`: documented as required, and yet the handler can do without it."""
 
     where: Literal["path", "query"]
     name: str
     description: str
     example: Any = None
     style: str | None = None
+    lenient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The request body. `documented` is the schema that `/openapi.json` shows in place of the one that is read."""
+    """The request body. `documented` is the schema that `/openapi.json` shows in place of the one that is read.
+
+    `lenient`: documented as required, and yet read as an empty object where there is none.
+    """
 
     description: str
     required: bool = True
     documented: Any = None
+    lenient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +151,19 @@ class Api:
         return declare
 
 
+class Json(Response):
+    """A struct as JSON. Starlette's own constructor works out headers that are always the same two here."""
+
+    def __init__(self, members: Any, status: int) -> None:
+        self.status_code = status
+        self.background = None
+        self.body = _encode(members)
+        self.raw_headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(self.body)).encode()),
+        ]
+
+
 class Endpoint:
     """Performs one operation, as an ASGI application: Starlette wraps plain functions in layers that cost more than
     the work inside. Errors leave as they are; `holdfast.http.app` turns them into answers."""
@@ -173,7 +191,7 @@ class Endpoint:
             return answer
         if answer is None:
             return Response(status_code=operation.status)
-        return Response(_encode(answer), operation.status, media_type="application/json")
+        return Json(answer, operation.status)
 
     async def _scope(self, request: Request) -> Scope:
         operation = self._operation
@@ -233,7 +251,7 @@ def _convert(raw: str, parameter: Parameter) -> Any:
 
 def _decode(document: Any, type_: Any, body: Body) -> Any:
     if document is None:
-        if body.required:
+        if body.required and not body.lenient:
             raise RequestValidationError("The request needs a JSON body.")
         document = {}
     try:

@@ -190,7 +190,7 @@ async def disconnect(scope: Scope, vault: Vault, about: Subject) -> Subject:
     _, after = await connections.change(scope, vault.store, about.connector, about.unified_api, decide, owe)
     for revocation in filter(None, owed):
         await revocations.attempt(vault, revocation)
-    return replace(about, connection=after)
+    return about.holding(after)
 
 
 def return_target(vault: Vault, app: Application, redirect_uri: str | None, *, required: bool = False) -> str:
@@ -238,7 +238,7 @@ async def _linked(
 
 async def _with_connection(scope: Scope, vault: Vault, unified_api: str, service_id: str) -> Subject:
     about = await subject(scope, vault, unified_api, service_id)
-    return replace(about, connection=await connections.one(scope, vault.store, unified_api, service_id))
+    return about.holding(await connections.one(scope, vault.store, unified_api, service_id))
 
 
 async def _open_flow(
@@ -344,7 +344,7 @@ async def _complete(scope: Scope, vault: Vault, about: Subject) -> Subject:
         return Change(completed(before, found, listed)) if before else None
 
     _, after = await connections.change(scope, vault.store, about.connector, about.unified_api, decide)
-    return replace(about, connection=after)
+    return about.holding(after)
 
 
 def _nonce(app: Application, nonce: str | None) -> str | None:

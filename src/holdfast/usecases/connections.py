@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from holdfast.domain.connection import Connection, State, connected, has_credentials, state
 from holdfast.domain.connector import Option, ResourceField
@@ -54,7 +54,7 @@ class Import(msgspec.Struct, frozen=True, kw_only=True):
 async def one(scope: Scope, vault: Vault, unified_api: str, service_id: str) -> Subject:
     """The subject with the consumer's connection, if there is one."""
     found = await subject(scope, vault, unified_api, service_id)
-    return replace(found, connection=await connections.one(scope, vault.store, unified_api, service_id))
+    return found.holding(await connections.one(scope, vault.store, unified_api, service_id))
 
 
 async def every(scope: Scope, vault: Vault, unified_api: str | None, configured: bool | None) -> list[Subject]:
@@ -99,7 +99,7 @@ async def update(scope: Scope, vault: Vault, unified_api: str, service_id: str, 
         return Change(after)
 
     _, after = await connections.change(scope, vault.store, about.connector, unified_api, decide)
-    return replace(about, connection=after)
+    return about.holding(after)
 
 
 async def import_(scope: Scope, vault: Vault, unified_api: str, service_id: str, given: Import) -> Subject:
@@ -121,7 +121,7 @@ async def import_(scope: Scope, vault: Vault, unified_api: str, service_id: str,
         return Change(connected(after, given.token, {}, vault.clock.now()), given.token)
 
     _, after = await connections.change(scope, vault.store, about.connector, unified_api, decide)
-    return replace(about, connection=after)
+    return about.holding(after)
 
 
 async def delete(scope: Scope, vault: Vault, unified_api: str, service_id: str) -> None:
@@ -168,7 +168,7 @@ async def validate(scope: Scope, vault: Vault, unified_api: str, service_id: str
         return Change(replace(before, validation="ok" if verdict == "ok" else "failed"))
 
     _, after = await connections.change(scope, vault.store, about.connector, unified_api, decide)
-    return replace(about, connection=after)
+    return about.holding(after)
 
 
 async def resource_form(

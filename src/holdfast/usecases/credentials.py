@@ -22,6 +22,7 @@ from holdfast.domain.exchange import Request, Response
 from holdfast.domain.form import check_urls, texts
 from holdfast.domain.tenancy import Scope
 from holdfast.errors import (
+    ConnectionSettingsError,
     ConnectorCredentialsError,
     EgressRefused,
     GrantDeferred,
@@ -133,7 +134,7 @@ async def keep(scope: Scope, vault: Vault, subject: Subject, granted: Granted) -
         return Change(connected(connection, granted.token, granted.captured, vault.clock.now()), granted.token)
 
     _, after = await connections.change(scope, vault.store, subject.connector, subject.unified_api, decide)
-    return replace(subject, connection=after)
+    return subject.holding(after)
 
 
 def check_captured(vault: Vault, subject: Subject, captured: dict[str, str]) -> None:
@@ -154,7 +155,7 @@ async def _renew(scope: Scope, vault: Vault, subject: Subject, generation: int, 
     waited = 0.0
     while True:
         connection = _require_grant(await _current(scope, vault, subject))
-        subject = replace(subject, connection=connection)
+        subject = subject.holding(connection)
         moved = connection.credential_generation != generation
         if moved or (not force and _fresh(subject, connection, vault.clock.now())):
             return subject
@@ -174,12 +175,21 @@ async def _renew_under(lease: Lease, scope: Scope, vault: Vault, subject: Subjec
         token, _ = await connections.open_credential(scope, vault.store, connection, "refresh")
         flow = _renewal(setup(vault, subject), token, f"{vault.public_url}/vault/callback", vault.clock.now())
         granted = await drive(flow, vault.send)
-        check_captured(vault, subject, dict(granted.captured))
-        return await _keep_renewed(scope, vault, subject, granted)
+        return await _keep_renewed(scope, vault, subject, _believed(vault, subject, granted))
     except (ProviderError, EgressRefused) as error:
         return await _note_failure(scope, vault, subject, error)
     finally:
         await connections.release_lease(scope, vault.store, connection, lease)
+
+
+def _believed(vault: Vault, subject: Subject, granted: Granted) -> Granted:
+    """`granted`, without settings that lead elsewhere: a rotated token is kept whatever came beside it."""
+    try:
+        check_captured(vault, subject, dict(granted.captured))
+    except ConnectionSettingsError:
+        log.warning("captured_settings_refused", service=subject.connector.id)
+        return replace(granted, captured={})
+    return granted
 
 
 async def _keep_renewed(scope: Scope, vault: Vault, subject: Subject, granted: Granted) -> Subject:
@@ -197,7 +207,7 @@ async def _keep_renewed(scope: Scope, vault: Vault, subject: Subject, granted: G
     if after is before:
         # A newer grant, or a deletion, came first: what we just got must not live on unknown to anybody.
         await outbox.owe_revocation(scope, vault.store, renewed_from, granted.token)
-    return replace(subject, connection=after)
+    return subject.holding(after)
 
 
 async def _note_failure(scope: Scope, vault: Vault, subject: Subject, error: ProviderError | EgressRefused) -> Subject:
@@ -218,7 +228,7 @@ async def _note_failure(scope: Scope, vault: Vault, subject: Subject, error: Pro
     moved = after is None or after.credential_generation != connection.credential_generation
     usable_still = not moved and connection.grant is not None and connection.grant.fresh(now, min_valid=1)
     if (moved and after and after.grant) or (usable_still and not isinstance(error, GrantRejected)):
-        return replace(subject, connection=after)
+        return subject.holding(after)
     raise error
 
 
@@ -270,7 +280,7 @@ def _refuse_while_cooling(connection: Connection, now: int, force: bool) -> None
 
 async def _current(scope: Scope, vault: Vault, subject: Subject) -> Subject:
     connection = await connections.one(scope, vault.store, subject.unified_api, subject.connector.id)
-    return replace(subject, connection=connection)
+    return subject.holding(connection)
 
 
 def _require_grant(subject: Subject) -> Connection:

@@ -32,8 +32,8 @@ _HEADER = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"vlink+jwt"}').rstrip(
 _encode = msgspec.json.Encoder().encode
 
 
-class Link(msgspec.Struct, frozen=True):
-    """The claims of a link state. `jti` of a revoke link names the grant that it ends."""
+class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The claims of a link state, no more and no less. `jti` of a revoke link names the grant that it ends."""
 
     consumer_id: str
     unified_api: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from holdfast.domain.connection import Connection
 from holdfast.domain.connector import Connector
@@ -14,14 +14,17 @@ from holdfast.usecases import Vault
 Integrations = dict[tuple[str, str], Integration]
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True):
     """What an operation is about: a connector, the application's integration of it, the consumer's connection."""
 
     unified_api: str
     connector: Connector
     integration: Integration
     connection: Connection | None = None
+
+    def holding(self, connection: Connection | None) -> Subject:
+        """The same subject with the connection as it is now."""
+        return Subject(self.unified_api, self.connector, self.integration, connection)
 
 
 async def application(scope: Scope, vault: Vault) -> Application:

@@ -21,7 +21,7 @@ from pathlib import Path
 import click
 
 from holdfast.cli import logs, server
-from holdfast.cli.demo.stage import Stage, staged
+from holdfast.cli.demo.stage import staged
 from holdfast.cli.demo.story import invite, tell
 from holdfast.cli.demo.teller import Teller
 

@@ -33,7 +33,7 @@ class Product:
             "x-apideck-app-id": self.application_id,
             "x-apideck-consumer-id": consumer,
         }
-        return await self._call(method, f"/vault{path}", body, headers)
+        return await self._call(method, path, body, headers)
 
     async def _call(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
         content = None if body is None else json.dumps(body).encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -72,8 +74,11 @@ class Teller:
     """Tells the story on standard output. `record`: also as an SVG, written when the story ends."""
 
     def __init__(self, record: Path | None = None) -> None:
-        recorded = {"record": True, "force_terminal": True, "width": WIDTH} if record else {}
-        self._console = Console(markup=False, highlight=False, **recorded)  # type: ignore[arg-type]
+        seen = record is not None or sys.stdout.isatty()
+        self._console = Console(
+            markup=False, highlight=False, record=record is not None, force_terminal=seen,
+            width=WIDTH if record or not seen else None,
+        )  # fmt: skip
         self._record = record
         self._live = False
 
@@ -95,7 +100,7 @@ class Teller:
         seconds = time.perf_counter() - began
         self._console.print(Text.assemble(("✓ ", "bold green"), (title, "bold"), (f"  {seconds:.2f} s", "dim")))
         for said in step.said:
-            self._console.print(Text(f"  {said}", "dim"))
+            self._console.print(Padding(Text(said, "dim"), (0, 0, 0, 2), expand=False))
 
     def close(self, counts: Mapping[str, int]) -> None:
         """The summary: what the provider was asked."""

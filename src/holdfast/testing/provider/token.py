@@ -38,7 +38,8 @@ class TokenEndpoint:
         members = self._members(request)
         given = members.get("grant_type", "")
         if not given and "grant_type" in self.shape.token.omit:
-            given = "refresh_token" if "refresh_token" in members else "authorization_code"
+            by_member = {"refresh_token": "refresh_token", "code": "authorization_code"}
+            given = next((grant for name, grant in by_member.items() if name in members), "client_credentials")
         return self.shape.token.grant_types.get(given, given) or "unknown"
 
     def answer(self, request: Received) -> Response:

@@ -1,0 +1,182 @@
+"""The end of a grant: gone here at once, whatever the provider says, and told to it until it has answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+from dance import begin, consent
+from own_manifests import FORCE, open_force, write_manifests
+from traces import rows, traces
+
+from holdfast.testing.harness import RETURN_TO, SERVICE, Deployment, Reply
+from holdfast.testing.provider import Behaviour, RawAnswer, drop, fail, say
+from holdfast.usecases import revocations
+
+Deploy = Callable[..., AbstractAsyncContextManager[Deployment]]
+PATH = f"/vault/connections/crm/{SERVICE}"
+OUTCOMES = "SELECT outcome, sealed, settled_at FROM revocations ORDER BY created_at"
+UNSUPPORTED = RawAnswer(400, {"Content-Type": "application/json"}, b'{"error": "unsupported_token_type"}')
+
+
+async def revoke_link(vault: Deployment) -> str:
+    return f"{(await vault.connection())['revoke_url']}&redirect_uri={RETURN_TO}"
+
+
+async def end(vault: Deployment, way: str) -> Reply:
+    """Ends the connection's grant by the browser's link or by the API."""
+    if way == "delete":
+        return await vault.delete(PATH)
+    return await vault.open(await revoke_link(vault))
+
+
+async def outcomes(vault: Deployment) -> list[str | None]:
+    return [row["outcome"] for row in await vault.vault.store.q.all(OUTCOMES)]
+
+
+async def test_a_revoked_connection_keeps_its_settings_and_loses_its_grant(vault: Deployment) -> None:
+    """Both tokens are ended at the provider (RFC 7009), and the link is gone from the answer."""
+    await vault.connect()
+
+    reply = await end(vault, "revoke")
+
+    connection = await vault.connection()
+    assert reply.location == RETURN_TO
+    assert (connection["state"], connection["health"], connection["revoke_url"]) == ("added", "revoked", None)
+    assert connection["settings"]["company_id"] == "7713204"
+    assert vault.provider.calls["revoke"] == 2
+    assert not [token for token in vault.provider.ledger.access.values() if vault.provider.ledger.good(token)]
+    assert (await vault.events())[-2:] == ["updated", "revoked"]
+
+
+async def test_a_revoke_link_may_be_opened_again(vault: Deployment) -> None:
+    """People reload pages: the answer is the same, and nothing more happens."""
+    await vault.connect()
+    link = await revoke_link(vault)
+
+    replies = [await vault.open(link) for _ in range(2)]
+
+    assert [reply.location for reply in replies] == [RETURN_TO, RETURN_TO]
+    assert vault.provider.calls["revoke"] == 2
+
+
+async def test_a_kept_revoke_link_does_not_end_a_later_grant(vault: Deployment) -> None:
+    """It names the grant that it was shown for, not the connection."""
+    await vault.connect()
+    kept = await revoke_link(vault)
+    vault.clock.advance(60)
+    await vault.connect()
+
+    reply = await vault.open(kept)
+
+    assert reply.location == RETURN_TO
+    assert (await vault.connection())["state"] == "callable"
+    assert vault.provider.calls["revoke"] == 0
+
+
+async def test_a_revoke_link_ends_nothing_of_others(vault: Deployment) -> None:
+    """The path and the audience are those of the link, or nothing happens."""
+    await vault.connect()
+    await vault.connect(consumer="user-2")
+    link = await revoke_link(vault)
+    before = await traces(vault)
+
+    replies = [
+        await vault.open(link.replace(f"/{SERVICE}/", "/pipedrive/")),
+        await vault.open((await vault.authorize_url()).replace("/vault/authorize/", "/vault/revoke/")),
+    ]
+
+    assert [reply.parameters["error_type"] for reply in replies] == ["OAuthInvalidStateError"] * 2
+    assert {reply.parameters["origin"] for reply in replies} == {"revoke"}
+    assert await traces(vault) == before
+
+
+@pytest.mark.parametrize("way", ["revoke", "delete"])
+@pytest.mark.parametrize(
+    ("answer", "outcome"), [(say(RawAnswer(200)), "revoked"), (say(UNSUPPORTED), "refused")], ids=["200", "400"]
+)
+async def test_what_the_provider_answers_is_kept(vault: Deployment, way: str, answer: Behaviour, outcome: str) -> None:
+    """The grant is gone here either way; `revoked` is announced only if the provider has accepted."""
+    await vault.connect()
+
+    with vault.provider.behave("revoke", answer):
+        await end(vault, way)
+
+    assert (await vault.connection())["state"] == {"revoke": "added", "delete": "available"}[way]
+    assert await outcomes(vault) == [outcome]
+    assert ("revoked" in await vault.events()) == (outcome == "revoked")
+    assert not await revocations.attempt_due(vault.vault)
+
+
+@pytest.mark.parametrize("way", ["revoke", "delete"])
+@pytest.mark.parametrize("fault", ["503", "hang", "lost", "unreachable"])
+async def test_a_provider_that_cannot_answer_is_asked_again(vault: Deployment, way: str, fault: str) -> None:
+    """Nothing waits for it: the person is sent on, the local grant is gone, and a worker tries again."""
+    await vault.connect()
+    if fault == "503":
+        with vault.provider.behave("revoke", fail(503)):
+            await end(vault, way)
+    elif fault == "lost":
+        with vault.provider.behave("revoke", drop()):
+            await end(vault, way)
+    else:
+        vault.network.fail_next("timeout" if fault == "hang" else "refused")
+        await end(vault, way)
+    gone = (await vault.connection())["state"]
+    too_early = await revocations.attempt_due(vault.vault)
+    vault.clock.advance(31)
+
+    again = await revocations.attempt_due(vault.vault)
+
+    assert gone in ("added", "available")
+    assert (too_early, again) == (False, True)
+    assert await outcomes(vault) == ["revoked"]
+    assert (await vault.events())[-1] == "revoked"
+
+
+async def test_a_provider_that_asks_to_wait_is_waited_for(vault: Deployment) -> None:
+    """RFC 7009 section 2.2.1: 503 with Retry-After."""
+    await vault.connect()
+    with vault.provider.behave("revoke", fail(503, retry_after=900)):
+        await end(vault, "revoke")
+    vault.clock.advance(899)
+
+    too_early = await revocations.attempt_due(vault.vault)
+    vault.clock.advance(2)
+
+    assert (too_early, await revocations.attempt_due(vault.vault)) == (False, True)
+
+
+async def test_a_provider_that_never_answers_is_given_up_with_a_note(vault: Deployment) -> None:
+    """After a day: the outcome says so, and the token is kept no longer than it is needed."""
+    await vault.connect()
+    with vault.provider.behave("revoke", fail(503)):
+        await end(vault, "revoke")
+        for _ in range(2 * len(revocations.DELAYS)):
+            vault.clock.advance(max(revocations.DELAYS) + 1)
+            await revocations.attempt_due(vault.vault)
+
+    (row,) = await vault.vault.store.q.all(OUTCOMES)
+    assert (row["outcome"], row["sealed"]) == ("unreachable", None)
+    assert "revoked" not in await vault.events()
+    assert vault.provider.calls["revoke"] == len(revocations.DELAYS) + 1
+
+
+async def test_a_connector_that_cannot_be_told_forgets_locally(deploy: Deploy, tmp_path: Path) -> None:
+    """No revocation endpoint in the manifest: nothing is owed, and nothing is announced as revoked."""
+    write_manifests(tmp_path)
+    async with deploy() as vault:
+        await open_force(vault)
+        await vault.patch(f"/vault/connections/crm/{FORCE}", json={"settings": {"organization": "northwind"}})
+        begun = await begin(vault, service=FORCE)
+        await vault.open(await consent(vault, begun), cookie=begun.cookie)
+        connected = await vault.connection(FORCE)
+
+        reply = await vault.open(f"{connected['revoke_url']}&redirect_uri={RETURN_TO}")
+
+        assert reply.location == RETURN_TO
+        assert [connected["state"], (await vault.connection(FORCE))["state"]] == ["callable", "added"]
+        assert (await rows(vault))["revocations"] == 0
+        assert (await vault.events())[-1] == "updated"

@@ -1,0 +1,246 @@
+"""`holdfast serve`: starts, says where everything is, keeps what it made, refuses what is wrong, ends in order."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import stat
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from executable import PATIENCE, Holdfast, Running, connections
+
+
+def mode(path: Path) -> str:
+    return oct(stat.S_IMODE(path.stat().st_mode))
+
+
+def error_of(holdfast: Holdfast, **settings: str) -> str:
+    """The one line with which a start is refused."""
+    refused = holdfast.run("serve", "--port", "0", settings=settings)
+    assert (refused.status, refused.out) == (1, "")
+    (line,) = refused.err.splitlines()
+    return line
+
+
+def test_the_first_start_makes_private_files_and_says_where(holdfast: Holdfast) -> None:
+    """Data directory 0700; master key, admin token and database 0600; standard output names them."""
+    running = holdfast.serve()
+
+    told = [running.line(f"{word} +(\\S+)")[1] for word in ("data", "master key", "admin token", "API reference")]
+    assert told[:3] == [str(holdfast.data / name) for name in (".", "master.key", "admin.token")]
+    assert told[3] == "http://127.0.0.1:8000/docs"
+    assert mode(holdfast.data) == "0o700"
+    assert {f.name: mode(f) for f in holdfast.data.iterdir() if "-" not in f.name} == {
+        "admin.token": "0o600", "master.key": "0o600", "holdfast.db": "0o600",
+    }  # fmt: skip
+
+
+def test_it_answers_once_it_says_so(server: Running) -> None:
+    """Liveness, readiness, metrics, the API's description and its reference are there."""
+    answers = {
+        p: httpx.get(server.url + p).status_code for p in ("/health", "/ready", "/metrics", "/openapi.json", "/docs")
+    }
+
+    assert set(answers.values()) == {200}, answers
+
+
+def test_an_answer_says_nothing_of_the_server(server: Running) -> None:
+    """There is a date and no name of a program."""
+    headers = httpx.get(f"{server.url}/health").headers
+
+    assert "date" in headers
+    assert "server" not in headers
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_it_ends_in_order(holdfast: Holdfast, workers: str, number: int) -> None:
+    """A server that is asked to stop does so with status 0, at the very moment at which it says that it serves too."""
+    running = holdfast.serve("--workers", workers)
+
+    assert running.stop(number) == 0
+    assert "Traceback" not in running.err
+
+
+def test_two_processes_serve_one_vault(holdfast: Holdfast) -> None:
+    """An application that the command line made is known to every worker."""
+    application = holdfast.application()
+
+    running = holdfast.serve("--workers", "2")
+
+    assert {connections(running.url, application).status_code for _ in range(8)} == {200}
+
+
+def test_what_has_begun_is_answered(holdfast: Holdfast) -> None:
+    """A request whose body is still on its way when SIGTERM comes gets its answer."""
+    running = holdfast.serve()
+    body = b'{"name": "Acme"}'
+    head = (
+        f"POST /manage/applications HTTP/1.1\r\nHost: vault\r\nAuthorization: Bearer {holdfast.admin_token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", urlsplit(running.url).port or 0), PATIENCE) as client:
+        client.sendall(head.encode())
+        begun = client.recv(1024)
+        running.process.send_signal(signal.SIGTERM)
+        client.sendall(body)
+        answer = client.recv(65536)
+
+    assert begun.startswith(b"HTTP/1.1 100")
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert running.process.wait(PATIENCE) == 0
+
+
+def test_a_second_start_keeps_everything(holdfast: Holdfast) -> None:
+    """Master key, admin token and what is sealed under them are those of the first start."""
+    holdfast.serve().stop()
+    kept = {f.name: f.read_bytes() for f in holdfast.data.iterdir() if f.suffix != ".db"}
+    application = holdfast.application()
+
+    running = holdfast.serve()
+
+    assert {name: (holdfast.data / name).read_bytes() for name in kept} == kept
+    assert connections(running.url, application).status_code == 200
+
+
+def test_a_database_without_its_key_is_refused(holdfast: Holdfast) -> None:
+    """A vanished master key is told by its name, and no new one takes its place."""
+    holdfast.application()
+    (holdfast.data / "master.key").unlink()
+
+    assert f"{Path('holdfast-data/master.key')} does not exist" in error_of(holdfast)
+    assert not (holdfast.data / "master.key").exists()
+
+
+def test_a_wrong_key_is_refused(holdfast: Holdfast) -> None:
+    """The ids of the key that is needed and of the one that was given are told, no key is."""
+    holdfast.application()
+    needed = holdfast.run("keys", "check", "--json").json[0]["id"]
+    other = holdfast.run("keys", "new").out.strip()
+
+    refusal = error_of(holdfast, HOLDFAST_MASTER_KEY=other)
+
+    assert needed in refusal
+    assert other not in refusal
+
+
+def test_a_key_file_that_others_may_read_is_refused(holdfast: Holdfast) -> None:
+    """A master key that the group may read is as good as published."""
+    holdfast.application()
+    (holdfast.data / "master.key").chmod(0o640)
+
+    assert "chmod 600" in error_of(holdfast)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("HOLDFAST_PUBLIC_URL", "http://vault.example.com", "must be https://"),
+        ("HOLDFAST_PUBLIC_URL", "vault.example.com", "is not an address"),
+        ("HOLDFAST_LOG_LEVEL", "chatty", "is not one of debug, info, warning, error"),
+        ("HOLDFAST_DATBASE_URL", "postgresql://db/holdfast", "no such setting"),
+        ("HOLDFAST_DATABASE_URL", "mysql://db/holdfast", "The database URL must be"),
+        ("HOLDFAST_CONNECTORS_DIR", "nowhere", "There is no directory nowhere"),
+        ("HOLDFAST_EGRESS_ALLOW", "10.0.0.0/33", "10.0.0.0/33"),
+        ("HOLDFAST_ADMIN_TOKEN", "letmein", "could be guessed"),
+        ("HOLDFAST_ADMIN_TOKEN_FILE", "nowhere", "cannot be read"),
+        ("HOLDFAST_MASTER_KEY", "c2hvcnQ=", "32 random bytes"),
+        ("HOLDFAST_DATA_DIR", "/proc/holdfast", "/proc/holdfast"),
+    ],
+)
+def test_a_wrong_setting_is_refused(holdfast: Holdfast, name: str, value: str, says: str) -> None:
+    """A setting that cannot be meant ends the start with one line that says what would be right."""
+    assert says in error_of(holdfast, **{name: value})
+
+
+def test_an_empty_admin_token_opens_nothing(holdfast: Holdfast) -> None:
+    """An admin token file that lost its content is refused: an empty token would fit an empty header."""
+    holdfast.application()
+    (holdfast.data / "admin.token").write_text("")
+
+    assert "could be guessed" in error_of(holdfast)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_port_that_is_taken_is_told(holdfast: Holdfast, workers: str) -> None:
+    """Somebody else's port ends the start with one line that names it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused = holdfast.run("serve", "--port", port, "--workers", workers)
+
+    assert refused.status == 1
+    assert refused.err == f"Error: 127.0.0.1:{port} cannot be listened on: Address already in use.\n"
+
+
+@pytest.mark.parametrize(
+    ("host", "settings", "warns"),
+    [
+        ("0.0.0.0", {}, True),
+        ("0.0.0.0", {"HOLDFAST_PUBLIC_URL": "https://vault.example.com"}, False),
+    ],
+)
+def test_links_that_lead_nowhere_are_warned_of(
+    holdfast: Holdfast, host: str, settings: dict[str, str], warns: bool
+) -> None:
+    """Whoever serves the world with links to this machine has forgotten HOLDFAST_PUBLIC_URL."""
+    running = holdfast.serve("--host", host, settings=settings)
+    running.stop()
+
+    assert ("but HOLDFAST_PUBLIC_URL is still http://127.0.0.1:8000" in running.err) == warns
+
+
+def test_a_key_beside_its_database_is_warned_of(holdfast: Holdfast) -> None:
+    """The warning is there by default, and gone when the key lies elsewhere."""
+    beside = holdfast.serve()
+    beside.stop()
+    elsewhere = holdfast.directory / "master.key"
+    (holdfast.data / "master.key").rename(elsewhere)
+    apart = holdfast.serve(settings={"HOLDFAST_MASTER_KEY_FILE": str(elsewhere)})
+    apart.stop()
+
+    assert "the master key lies beside the database" in beside.err
+    assert "the master key lies beside the database" not in apart.err
+
+
+def test_a_database_password_is_not_shown(holdfast: Holdfast) -> None:
+    """A server that cannot reach its PostgreSQL says so without the URL's password."""
+    url = "postgresql://holdfast:correct-horse@127.0.0.1:1/holdfast"
+    key = holdfast.run("keys", "new").out.strip()
+
+    refused = holdfast.run("serve", "--port", "0", settings={"HOLDFAST_DATABASE_URL": url, "HOLDFAST_MASTER_KEY": key})
+
+    assert refused.status == 1
+    assert refused.err.startswith("Error: ")
+    assert "correct-horse" not in refused.err + refused.out
+
+
+def test_the_access_log_holds_routes_and_no_values(holdfast: Holdfast) -> None:
+    """A line has method, route, status and milliseconds; neither a query nor what stood in the path."""
+    running = holdfast.serve()
+    httpx.get(f"{running.url}/vault/callback?state=5ecret&code=5ecret")
+    httpx.get(f"{running.url}/vault/authorize/pipedrive/5ecret?state=5ecret")
+    httpx.get(f"{running.url}/5ecret/page?token=5ecret")
+    httpx.get(f"{running.url}/health")
+    running.stop()
+
+    lines = [json.loads(line) for line in running.err.splitlines() if line.startswith("{")]
+    told = [(line["method"], line["route"], line["status"]) for line in lines if line["event"] == "request"]
+    assert told == [
+        ("GET", "/vault/callback", 400),
+        ("GET", "/vault/authorize/{service_id}/{application_id}", 404),
+        ("GET", "-", 404),
+    ]
+    assert "5ecret" not in running.err
+
+
+def test_the_access_log_can_be_turned_off(holdfast: Holdfast) -> None:
+    """From the level warning on, requests are not told."""
+    running = holdfast.serve(settings={"HOLDFAST_LOG_LEVEL": "warning"})
+    httpx.get(f"{running.url}/vault/connections")
+    running.stop()
+
+    assert '"request"' not in running.err

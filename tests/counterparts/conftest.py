@@ -1,0 +1,46 @@
+"""Software that is not ours, running beside the tests: an OAuth server and API clients, as they are published."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from oidc_server import OidcServer
+from program import Program
+
+NODE = Path(__file__).parents[1] / "node"
+OLDEST = 20
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """The path of Node.js. A user's machine may do without; where `CI` is set, it must be there."""
+    missing = _missing()
+    if missing and os.environ.get("CI"):
+        pytest.fail(missing)
+    if missing:
+        pytest.skip(missing)
+    return shutil.which("node") or ""
+
+
+@pytest.fixture(scope="session")
+def oidc_server(node: str) -> Iterator[OidcServer]:
+    program = Program(node, str(NODE / "oidc_provider.mjs"))
+    yield OidcServer(program.read()["url"])
+    program.stop()
+
+
+def _missing() -> str:
+    path = shutil.which("node")
+    if path is None:
+        return f"Node.js is not installed; this test needs version {OLDEST} or newer."
+    version = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    if int(version.removeprefix("v").partition(".")[0]) < OLDEST:
+        return f"Node.js is {version}; this test needs version {OLDEST} or newer."
+    if not (NODE / "node_modules").is_dir():
+        return "The packages of tests/node are not installed; `make setup` does that."
+    return ""
