@@ -36,17 +36,17 @@ class OpenEnum(StrEnum):
     __repr__ = str.__repr__
 
 
-# The members of a model and their types, read once for each.
-_types: Callable[[type], dict[str, Any]] = cache(partial(get_type_hints, include_extras=True))
-
-
-@cache
-def _shape(model: type) -> Any:
-    """The members of a model as one type, so that an answer is checked in one go and not member by member."""
+def _as_one_type(model: type) -> Any:
     members = {
         name: NotRequired[kind] if hasattr(model, name) else Required[kind] for name, kind in _types(model).items()
     }
     return TypedDict(model.__name__, members)  # type: ignore[operator]
+
+
+# The members of a model and their types, read once for each; and the same as one type, so that an answer is checked
+# in one go and not member by member.
+_types: Callable[[type], dict[str, Any]] = cache(partial(get_type_hints, include_extras=True))
+_shape: Callable[[type], Any] = cache(_as_one_type)
 
 
 @dataclass_transform(kw_only_default=True)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
+from described import deployment
+from nodes import Deploy
 
-from holdfast.testing.harness import Deployment, deployment
+from holdfast.testing.harness import Deployment
 
 if TYPE_CHECKING:
     from tests.conftest import PostgresServer
@@ -60,7 +61,7 @@ async def migrated_url(engine: str, request: pytest.FixtureRequest, tmp_path: Pa
 
 
 @pytest.fixture
-def deploy(migrated_url: str, tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Deployment]]:
+def deploy(migrated_url: str, tmp_path: Path) -> Deploy:
     """`holdfast.testing.harness.deployment` on this test's database, for a test that wants it otherwise."""
     return partial(deployment, tmp_path, database_url=migrated_url)
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from dance import begin, changed, consent
+from nodes import Deploy
 from traces import rows, traces
 
 from holdfast.store.flows import OPEN_FLOWS
 from holdfast.testing.asgi import call
 from holdfast.testing.harness import CLIENT_SECRET, PROVIDER_URL, PUBLIC_URL, RETURN_TO, SERVICE, Deployment
 
-Deploy = Callable[..., AbstractAsyncContextManager[Deployment]]
 CALLBACK_PAGE = f"{PUBLIC_URL}/oauth/callback"
 
 

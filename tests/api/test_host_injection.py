@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dance import begin, consent
 from hostile_hosts import FOREIGN_INSTANCES, LABELS, NO_LABELS, NO_TEXTS
+from msgspec.structs import replace
+from nodes import Deploy
 from own_manifests import DESK, FORCE, INSTANCE, open_force, put_integration, write_manifests
 
 from holdfast.domain.connection import Connection
@@ -20,7 +20,6 @@ from holdfast.store.connections import Change
 from holdfast.testing.harness import RETURN_TO, Deployment, Reply
 from holdfast.testing.provider import SandboxProvider, lie
 
-Deploy = Callable[..., AbstractAsyncContextManager[Deployment]]
 DESK_PATH, FORCE_PATH = f"/vault/connections/issue-tracking/{DESK}", f"/vault/connections/crm/{FORCE}"
 COMPLETE = {"subdomain": "northwind", "email": "ops@northwind.example", "api_key": "k-4711"}
 

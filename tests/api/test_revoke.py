@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
 from dance import begin, consent
+from nodes import Deploy
 from own_manifests import FORCE, open_force, write_manifests
 from traces import rows, traces
 
@@ -15,7 +14,6 @@ from holdfast.testing.harness import RETURN_TO, SERVICE, Deployment, Reply
 from holdfast.testing.provider import Behaviour, RawAnswer, drop, fail, say
 from holdfast.usecases import revocations
 
-Deploy = Callable[..., AbstractAsyncContextManager[Deployment]]
 PATH = f"/vault/connections/crm/{SERVICE}"
 OUTCOMES = "SELECT outcome, sealed, settled_at FROM revocations ORDER BY created_at"
 UNSUPPORTED = RawAnswer(400, {"Content-Type": "application/json"}, b'{"error": "unsupported_token_type"}')

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
-
 from tests.bench.seed import Seeded
 
 Call = Callable[[], Any]
@@ -73,7 +72,8 @@ def _generated(package: str, host: str, seeded: Seeded) -> Call:
 
 def _generate(document: Path, place: Path) -> None:
     found = find_spec("openapi_generator_cli")
-    assert found is not None and found.submodule_search_locations
+    assert found is not None
+    assert found.submodule_search_locations
     jar = Path(next(iter(found.submodule_search_locations))) / "openapi-generator.jar"
     subprocess.run(
         ["java", "-jar", str(jar), "generate", "-g", "python", "-i", str(document), "-o", str(place),

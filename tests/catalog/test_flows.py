@@ -22,7 +22,7 @@ from holdfast.domain.template import expand, render
 from holdfast.domain.tenancy import Scope
 from holdfast.grants.call import Verdict, verify
 from holdfast.testing.from_manifest import CHOICE, FIELD, FIELD_NAME, Example, example, provider_for
-from holdfast.testing.harness import Deployment, Reply, deployment
+from holdfast.testing.harness import PUBLIC_URL, RETURN_TO, Deployment, Reply, deployment
 from holdfast.testing.provider import Received, SandboxProvider
 from holdfast.usecases import connections, credentials, manage
 
@@ -169,6 +169,10 @@ def _expires(connector: Connector) -> bool:
     return oauth is not None and oauth.token.response.expires is not None
 
 
+def _is_signed(connector: Connector) -> bool:
+    return connector.auth.oauth is not None and connector.auth.oauth.callback.hook is not None
+
+
 def _is_renewed(connector: Connector) -> bool:
     oauth = connector.auth.oauth
     return _expires(connector) and oauth is not None and oauth.grant == "authorization_code"
@@ -189,6 +193,41 @@ async def test_an_account_is_connected(account_of: AccountOf, connector: Connect
 
     assert await account.state() == "callable"
     assert account.refused() == []
+
+
+@_with(lambda connector: connector.auth.oauth is not None)
+async def test_parameters_have_the_names_that_the_provider_knows(account_of: AccountOf, connector: Connector) -> None:
+    """What is renamed comes under its new name only, what is left out does not come, a space comes as it should."""
+    account = await account_of(connector)
+    await account.connect()
+    authorize, token = account.oauth.authorize, account.oauth.token
+
+    (redeemed,) = account.asked("token")
+    assert not {*token.rename, *token.omit} & {**redeemed.query, **redeemed.members}.keys()
+    for asked in account.asked("authorize"):
+        assert authorize is not None
+        assert not {*authorize.rename, *authorize.omit} & asked.query.keys()
+        assert ("+" in urlsplit(asked.url).query) == account.oauth.scopes.plus_encoded
+
+
+@_with(_is_signed)
+async def test_a_callback_without_the_providers_signature_is_refused(
+    account_of: AccountOf, connector: Connector
+) -> None:
+    """Whatever is changed on the way back, the code is not redeemed."""
+    account = await account_of(connector)
+    await account.type_in()
+    browser = account.vault.browser()
+    browser.stop_at = f"{PUBLIC_URL}/vault/callback"
+    url = await account.vault.authorize_url(connector.id, account.unified_api)
+    callback = await (await browser.visit(url)).allow()
+    browser.stop_at = RETURN_TO
+
+    page = await browser.visit(callback.url.replace("code=", "code=x"))
+
+    assert page.status == 400
+    assert "OAuthInvalidStateError" in page.text
+    assert account.asked("token") == []
 
 
 @_with(lambda connector: connector.verify is not None)

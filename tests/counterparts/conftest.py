@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pytest
 from oidc_server import OidcServer
 from program import Program
 
-NODE = Path(__file__).parents[1] / "node"
+HERE = Path(__file__).parent
+NODE = HERE.parent / "node"
 OLDEST = 20
 
 
@@ -31,6 +33,19 @@ def node() -> str:
 def oidc_server(node: str) -> Iterator[OidcServer]:
     program = Program(node, str(NODE / "oidc_provider.mjs"))
     yield OidcServer(program.read()["url"])
+    program.stop()
+
+
+@pytest.fixture(scope="session", params=["apideck-unify", "@apideck/unify", "@apideck/node"])
+def published(request: pytest.FixtureRequest) -> Iterator[tuple[str, Program]]:
+    """Each published client, with its name at its registry."""
+    if request.param == "apideck-unify":
+        command = [sys.executable, str(HERE / "apideck_unify_lines.py")]
+    else:
+        script = request.param.removeprefix("@").replace("/", "_") + ".mjs"
+        command = [request.getfixturevalue("node"), str(NODE / script)]
+    program = Program(*command)
+    yield request.param, program
     program.stop()
 
 

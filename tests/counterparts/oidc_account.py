@@ -34,8 +34,8 @@ class Account:
         return await (await self.sign_in()).allow()
 
     async def sign_in(self, *, stop_at: str = RETURN_TO) -> Page:
-        """The consent page, in a browser of its own that goes no further than `stop_at`."""
-        login = await Browser(stop_at=stop_at).visit(await self.link("authorize_url"))
+        """The consent page of the connect link."""
+        login = await self.follow("authorize_url", stop_at=stop_at)
         return await login.submit(login="alice", password="wonder")
 
     async def callback(self) -> Page:
@@ -45,9 +45,10 @@ class Account:
         callback.browser.stop_at = RETURN_TO
         return callback
 
-    async def link(self, name: str) -> str:
-        """A link of the connection, completed as the product completes it."""
-        return f"{(await self.connection())[name]}&redirect_uri={quote(RETURN_TO, safe='')}"
+    async def follow(self, link: str, *, stop_at: str = RETURN_TO) -> Page:
+        """Where a link of the connection leads a new browser, which goes no further than `stop_at`."""
+        url = f"{(await self.connection())[link]}&redirect_uri={quote(RETURN_TO, safe='')}"
+        return await Browser(stop_at=stop_at).visit(url)
 
     async def validate(self) -> Reply:
         return await self.vault.call("POST", f"{PATH}/validate")

@@ -159,6 +159,6 @@ def _instant(value: Any) -> int:
 
 
 def seconds_to_wait(response: Response) -> int | None:
-    """What Retry-After asks for; the HTTP-date form of RFC 9110 section 10.2.3 is rare here and left to the usual delay."""
+    """What Retry-After asks for; its form with a date (RFC 9110 section 10.2.3) is rare and left to the usual delay."""
     text = response.headers.get("retry-after", "")
-    return int(text) if text.isdigit() and len(text) < 7 else None
+    return int(text) if text.isdecimal() and len(text) < 7 else None

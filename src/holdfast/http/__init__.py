@@ -6,7 +6,8 @@
 - `wire`        the only file with the API's field names, in both directions
 - `errors`      the one table from errors to statuses, and the envelope
 - `connections`, `oauth`, `manage`, `pages`   the handlers, one file for each resource
-- `openapi`, `reference`   `/openapi.json` from the declarations, `/docs` from that
+- `openapi`, `schemas`, `members`   `/openapi.json` from the declarations: operations, structs, what members mean
+- `reference`   `/docs` from that
 - `app`         the ASGI application: routes, CORS, request ids, limits
 
 A handler holds no decision: it reads, calls one use case, and spells the answer. A new endpoint is a handler

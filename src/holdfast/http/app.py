@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
+import os
+import re
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -13,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from holdfast.errors import EntityNotFoundError, HoldfastError, MethodNotAllowedError
 from holdfast.http import connections, errors, manage, oauth, pages
 from holdfast.http.openapi import openapi
-from holdfast.http.operations import Operation, route
+from holdfast.http.operations import Endpoint, Operation, route
 from holdfast.usecases import Vault
 
 log = structlog.get_logger()
@@ -58,13 +59,14 @@ class _Frame:
     def __init__(self, routes: list[Route]) -> None:
         self._routes = routes
         self._router = Router(routes, redirect_slashes=False)
+        self._endpoints = {method: _endpoints(routes, method) for method in ("GET", "POST", "PATCH", "PUT", "DELETE")}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._router(scope, receive, send)
             return
         browser = scope["path"].startswith(_BROWSER)
-        request_id = (b"x-apideck-request-id", secrets.token_hex(16).encode())
+        request_id = (b"x-apideck-request-id", os.urandom(16).hex().encode())
         added = (request_id, *(_ALWAYS if browser else _SHARED))
         started = False
 
@@ -94,6 +96,11 @@ class _Frame:
         if b"%2f" in scope.get("raw_path", b"").lower():
             # A slash inside an id would become a path of its own.
             raise EntityNotFoundError("path", "%2F")
+        for pattern, endpoint in self._endpoints.get(scope["method"], ()):
+            if match := pattern.match(scope["path"]):
+                scope["path_params"] = match.groupdict()
+                await endpoint(scope, receive, send)
+                return
         scope["app"] = self
         await self._router(scope, receive, send)
 
@@ -104,6 +111,13 @@ class _Frame:
         allowed = {m for r in self._routes if r.matches(scope)[0] is not Match.NONE for m in r.methods or ()}
         answer.headers["Allow"] = ", ".join(sorted(allowed))
         return answer
+
+
+def _endpoints(routes: list[Route], method: str) -> list[tuple[re.Pattern[str], Endpoint]]:
+    """The operations of one method, tried before the router: its general matching costs more than many a handler."""
+    return [
+        (r.path_regex, r.endpoint) for r in routes if isinstance(r.endpoint, Endpoint) and method in (r.methods or ())
+    ]
 
 
 def _preflight() -> Response:

@@ -51,7 +51,7 @@ def parse(raw: bytes) -> Any:
 
 async def _read(request: Request) -> bytes:
     declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > BODY_LIMIT:
+    if declared.isdecimal() and int(declared) > BODY_LIMIT:
         raise PayloadTooLargeError()
     chunks, size = [], 0
     try:

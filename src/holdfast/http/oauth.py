@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 from starlette.responses import RedirectResponse, Response
 
+from holdfast.domain.connection import State
 from holdfast.errors import RequestValidationError
 from holdfast.http import errors
 from holdfast.http.connections import ServiceId, UnifiedApi, api
@@ -22,7 +23,7 @@ actions = Api("Vault")
 ApplicationId = Annotated[
     str, Param("path", "application_id", "The application.", "dSBdXd2H6Mqwfg0atXHXYcysLJE9qyn1VwB")
 ]
-State = Annotated[str, Param("query", "state", "The state of the connection's link.")]
+LinkState = Annotated[str, Param("query", "state", "The state of the connection's link.")]
 CallbackState = Annotated[str, Param("query", "state", "The state that the provider was given.")]
 RedirectUri = Annotated[
     str,
@@ -95,7 +96,7 @@ class ValidatedState(msgspec.Struct, kw_only=True):
     """The state of a connection after its credentials were tried."""
 
     id: str
-    state: str
+    state: State
 
 
 class ValidateConnectionStateResponse(msgspec.Struct, kw_only=True):
@@ -118,7 +119,7 @@ async def begin(
     call: Call,
     service_id: ServiceId,
     application_id: ApplicationId,
-    state: State,
+    state: LinkState,
     redirect_uri: RedirectUri = "",
     scope: ScopeList = None,
     nonce: Nonce = None,
@@ -172,7 +173,7 @@ async def callback_in_context(
     security="none",
 )
 async def revoke(
-    call: Call, service_id: ServiceId, application_id: ApplicationId, state: State, redirect_uri: RedirectUri = ""
+    call: Call, service_id: ServiceId, application_id: ApplicationId, state: LinkState, redirect_uri: RedirectUri = ""
 ) -> Response:
     """Ends the connection's grant, here and at the provider, and sends the browser back."""
     query = _query(call)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from holdfast.http.openapi import REFS
+from holdfast.http.schemas import REFS
 
+Document = dict[str, Any]
 DEPTH = 3
 
 
-def page(document: dict[str, Any]) -> Callable[[Request], Any]:
+def page(document: Document) -> Callable[[Request], Any]:
     """The endpoint that shows `document`."""
     environment = Environment(
         loader=PackageLoader("holdfast.http"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -26,7 +27,7 @@ def page(document: dict[str, Any]) -> Callable[[Request], Any]:
         "info": document["info"],
         "server": document["servers"][0]["url"],
         "groups": _groups(document),
-        "errors": _errors(document),
+        "errors": list(_members(document, {"$ref": f"{REFS}UnexpectedErrorResponse"})),
     }
 
     async def show(request: Request) -> Response:
@@ -41,14 +42,7 @@ def page(document: dict[str, Any]) -> Callable[[Request], Any]:
     return show
 
 
-def _errors(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """The members of every error."""
-    found: list[dict[str, Any]] = []
-    _unfold(document, {"$ref": f"{REFS}UnexpectedErrorResponse"}, 0, (), found)
-    return found
-
-
-def _groups(document: dict[str, Any]) -> list[dict[str, Any]]:
+def _groups(document: Document) -> list[dict[str, Any]]:
     """The operations by tag, in the order of the document."""
     operations = [
         _operation(document, path, method, operation)
@@ -58,11 +52,11 @@ def _groups(document: dict[str, Any]) -> list[dict[str, Any]]:
     return [{**tag, "operations": [o for o in operations if o["tag"] == tag["name"]]} for tag in document["tags"]]
 
 
-def _operation(document: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
+def _operation(document: Document, path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
     body = operation.get("requestBody")
     responses = [
         # Errors are all alike; they are described once.
-        {"status": status, "text": r["description"], "members": _members(document, r) if status[0] == "2" else []}
+        {"status": status, "text": r["description"], "members": _body(document, r) if status[0] == "2" else []}
         for status, r in operation["responses"].items()
     ]
     return {
@@ -73,59 +67,57 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: dict
         "summary": operation["summary"],
         "description": operation["description"],
         "security": next((name for need in operation["security"] for name in need), ""),
-        "parameters": [{**p, "type": _type(p["schema"])} for p in operation["parameters"]],
-        "body": {"text": body["description"], "required": body["required"], "members": _members(document, body)}
+        "parameters": [{**p, "type": _type(document, p["schema"])} for p in operation["parameters"]],
+        "body": {"text": body["description"], "required": body["required"], "members": _body(document, body)}
         if body
         else None,
         "responses": responses,
     }
 
 
-def _schema_of(holder: dict[str, Any]) -> dict[str, Any]:
-    schema: dict[str, Any] = holder.get("content", {}).get("application/json", {}).get("schema", {})
-    return schema
+def _body(document: Document, holder: dict[str, Any]) -> list[dict[str, Any]]:
+    """The members of a body's schema."""
+    return list(_members(document, holder.get("content", {}).get("application/json", {}).get("schema", {})))
 
 
-def _members(document: dict[str, Any], holder: dict[str, Any]) -> list[dict[str, Any]]:
-    """The members of a body's schema, indented by depth; a schema inside itself is not unfolded again."""
-    found: list[dict[str, Any]] = []
-    _unfold(document, _schema_of(holder), 0, (), found)
-    return found
-
-
-def _unfold(
-    document: dict[str, Any], schema: dict[str, Any], depth: int, above: tuple[str, ...], found: list[dict[str, Any]]
-) -> None:
-    name = _name(schema)
-    target = document["components"]["schemas"].get(name, schema)
+def _members(
+    document: Document, schema: dict[str, Any], depth: int = 0, above: tuple[str, ...] = ()
+) -> Iterator[dict[str, Any]]:
+    """The members of `schema` and of what is in them; a schema inside itself is not unfolded again."""
+    name, target = _name(schema), _target(document, schema)
     if depth > DEPTH or name in above:
         return
     for member, described in target.get("properties", {}).items():
-        found.append(
-            {
-                "name": member,
-                "depth": depth,
-                "type": _type(described),
-                "required": member in target.get("required", ()),
-                "text": described.get("description", ""),
-            }
-        )
+        yield {
+            "name": member,
+            "depth": depth,
+            "type": _type(document, described),
+            "required": member in target.get("required", ()),
+            "read_only": described.get("readOnly", False),
+            "text": _target(document, described).get("description", ""),
+        }
         inner = described.get("items", described)
-        _unfold(document, inner, depth + 1, (*above, name) if name else above, found)
+        yield from _members(document, inner, depth + 1, (*above, name) if name else above)
 
 
 def _name(schema: dict[str, Any]) -> str:
     return str(schema.get("$ref", "")).removeprefix(REFS)
 
 
-def _type(schema: dict[str, Any]) -> str:
+def _target(document: Document, schema: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = document["components"]["schemas"].get(_name(schema), schema)
+    return found
+
+
+def _type(document: Document, schema: dict[str, Any]) -> str:
+    target = _target(document, schema)
+    if "enum" in target:
+        return " | ".join(target["enum"])
     if "$ref" in schema:
         return _name(schema)
-    if "enum" in schema:
-        return " | ".join(map(str, schema["enum"]))
     if "anyOf" in schema:
-        return " | ".join(_type(kind) for kind in schema["anyOf"])
+        return " | ".join(_type(document, kind) for kind in schema["anyOf"])
     if schema.get("type") == "array":
-        return f"array of {_type(schema['items'])}"
+        return f"array of {_type(document, schema['items'])}"
     null = " or null" if schema.get("nullable") else ""
     return str(schema.get("type", "any")) + null

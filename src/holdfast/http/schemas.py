@@ -7,7 +7,7 @@ the texts of `holdfast.http.members`. A struct that becomes part of an answer ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, get_args
 
 import msgspec
@@ -75,21 +75,21 @@ class Schemas:
 
     def _mark_read_only(self, documented: Any, read: Any) -> None:
         """Members that are not read of a body stay as they are, whatever is sent; nobody need send any."""
-        for schema in self._within(self.components[documented.__name__]):
-            schema.pop("required", None)
-        for name, member in self.components[documented.__name__]["properties"].items():
+        schema = self.components[documented.__name__]
+        self._relax(schema)
+        for name, member in schema["properties"].items():
             if name not in read.__struct_fields__ and "$ref" not in member:
                 member["readOnly"] = True
 
-    def _within(self, schema: Any) -> Iterator[Schema]:
-        """All objects in `schema`, however deep."""
+    def _relax(self, schema: Any) -> None:
+        """Takes `required` from all objects in `schema`, however deep."""
         if isinstance(schema, list):
-            yield from (found for item in schema for found in self._within(item))
+            for item in schema:
+                self._relax(item)
         elif isinstance(schema, dict):
             if "properties" in schema:
-                yield schema
-            target = self.components.get(str(schema.get("$ref", "")).removeprefix(REFS))
-            yield from (found for item in (*schema.values(), target) for found in self._within(item))
+                schema.pop("required", None)
+            self._relax([self.components.get(schema.get("$ref", "").removeprefix(REFS)), *schema.values()])
 
     def _spelled(self, schema: Any) -> Any:
         """JSON Schema 2020-12 as OpenAPI 3.0 spells it."""
@@ -99,7 +99,7 @@ class Schemas:
             return schema
         name = schema.get("$ref", "").removeprefix(REFS)
         if name in NAMELESS:
-            return self._spelled({**self._known[name], **{k: v for k, v in schema.items() if k != "$ref"}})
+            return self._spelled(self._known[name])
         changed = {key: self._spelled(value) for key, value in schema.items() if (key, value) not in _UNSAID}
         if "enum" in changed:
             return _named({"type": "string", **changed})
@@ -139,10 +139,9 @@ def _described(name: str, schema: Schema) -> Schema:
     """`schema` with what its members mean, and without a title, which would only repeat its name."""
     shown = {key: value for key, value in schema.items() if key != "title"}
     texts = {**members.EVERYWHERE, **members.TEXTS.get(name, {})}
-    properties = schema.get("properties", {})
     shown["properties"] = {
-        member: {**described, "description": texts[member]} if member in texts and "$ref" not in described else described
-        for member, described in properties.items()
+        member: described if "$ref" in described else {**described, "description": texts.get(member, "")}
+        for member, described in schema["properties"].items()
     }
     return shown
 

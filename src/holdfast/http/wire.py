@@ -7,12 +7,15 @@ null where the API does not have it. Functions below turn values of the domain i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from holdfast.catalog import Catalog
 from holdfast.domain.connection import (
     Connection as Held,
 )
@@ -229,31 +232,43 @@ STATUSES: dict[str, Literal["live", "upcoming", "requested"]] = {"development": 
 
 def connection(scope: Scope, vault: Vault, subject: Subject) -> Connection:
     """How `subject` is told."""
-    connector, held, api = subject.connector, subject.connection, subject.unified_api
-    now = vault.clock.now()
-    offered = connector.unified_apis[api]
-    oauth = connector.auth.oauth
-    verifies = connector.verify is not None and oauth is None
-    told = Connection(
+    held, now = subject.connection, vault.clock.now()
+    told = copy(_described(vault.catalog, subject.unified_api, subject.connector.id))
+    told.state = state(held, subject.connector, now)
+    told.integration_state = integration_state(subject.integration, subject.connector)
+    told.authorize_url = _authorize_url(scope, vault, subject)
+    told.form_fields = [_form_field(vault, held, s) for s in subject.connector.at("connection")]
+    if held is not None:
+        told.revoke_url = _revoke_url(scope, vault, subject, held)
+        _tell_record(told, subject, held, now)
+    return told
+
+
+@lru_cache(maxsize=4096)
+def _described(catalog: Catalog, api: str, service_id: str) -> Connection:
+    """What an answer says of the connector itself: the same each time, for every consumer."""
+    connector = catalog.get(api, service_id)
+    oauth, configurable = connector.auth.oauth, list(connector.unified_apis[api].config)
+    return Connection(
         id=f"{api}+{connector.id}",
         service_id=connector.id,
         name=connector.name,
         tag_line=connector.tag_line or UNSET,
         unified_api=api,
-        state=state(held, connector, now),
-        integration_state=integration_state(subject.integration, connector),
+        state="available",
+        integration_state="configured",
         auth_type=connector.auth.type,
         oauth_grant_type=oauth.grant if oauth else UNSET,
         status=STATUSES.get(connector.status, "live"),
-        enabled=held.enabled if held else False,
+        enabled=False,
         website=connector.website,
-        authorize_url=_authorize_url(scope, vault, subject),
-        revoke_url=_revoke_url(scope, vault, subject),
-        form_fields=_form_fields(vault, subject),
-        configurable_resources=list(offered.config),
+        authorize_url=None,
+        revoke_url=None,
+        form_fields=[],
+        configurable_resources=configurable,
         resource_schema_support=[],
-        resource_settings_support=list(offered.config),
-        validation_support=verifies,
+        resource_settings_support=configurable,
+        validation_support=connector.verify is not None and oauth is None,
         schema_support=False,
         settings_required_for_authorization=[s.id for s in connector.at("connection") if s.before_authorize],
         subscriptions=[],
@@ -261,9 +276,6 @@ def connection(scope: Scope, vault: Vault, subject: Subject) -> Connection:
         custom_mappings=[],
         consent_state="implicit",
     )
-    if held is not None:
-        _tell_record(told, subject, held, now)
-    return told
 
 
 def resource_settings(
@@ -328,6 +340,7 @@ def imported(sent: ConnectionImportData, now: int) -> Import:
 
 def _tell_record(told: Connection, subject: Subject, held: Held, now: int) -> None:
     """The members that exist only when the consumer has added the connection."""
+    told.enabled = held.enabled
     told.health = health(held, subject.connector, now)
     hidden = {s.id for s in subject.connector.settings if s.sensitive}
     told.settings = {id: value for id, value in held.settings.items() if id not in hidden}
@@ -355,16 +368,12 @@ def _authorize_url(scope: Scope, vault: Vault, subject: Subject) -> str | None:
     return f"{vault.public_url}/vault/authorize/{subject.connector.id}/{scope.application_id}?state={token}"
 
 
-def _revoke_url(scope: Scope, vault: Vault, subject: Subject) -> str | None:
-    oauth, held = subject.connector.auth.oauth, subject.connection
-    if oauth is None or oauth.grant != "authorization_code" or held is None or held.grant is None:
+def _revoke_url(scope: Scope, vault: Vault, subject: Subject, held: Held) -> str | None:
+    oauth = subject.connector.auth.oauth
+    if oauth is None or oauth.grant != "authorization_code" or held.grant is None:
         return None
     token = links.sign(scope, vault, subject.unified_api, subject.connector.id, "revoke", links.grant_name(held))
     return f"{vault.public_url}/vault/revoke/{subject.connector.id}/{scope.application_id}?state={token}"
-
-
-def _form_fields(vault: Vault, subject: Subject) -> list[FormField]:
-    return [_form_field(vault, subject.connection, s) for s in subject.connector.at("connection")]
 
 
 def _form_field(vault: Vault, held: Held | None, setting: Setting) -> FormField:

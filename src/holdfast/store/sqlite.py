@@ -238,7 +238,7 @@ def _run(connection: _Connection, sql: str, params: Mapping[str, Any]) -> int:
     before = connection.total_changes()
     connection.execute(sql, params).fetchall()
     # changes() speaks of the last statement that could change rows, which need not be this one.
-    return connection.changes()
+    return connection.changes() if connection.total_changes() != before else 0
 
 
 _VERBS: Final[dict[Verb, Callable[[_Connection, str, Mapping[str, Any]], Any]]] = {

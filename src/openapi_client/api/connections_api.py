@@ -102,8 +102,9 @@ class ConnectionsApi:
         """Open an authorize link as the consumer's browser would: None at the end of the redirects.
 
         `state` is in the `authorize_url` of a connection; `redirect_uri` is where the consumer shall return to,
-        `scope` the OAuth scopes to ask for instead of the integration's. Where it ended is the `url` of the
-        `…_with_http_info` twin; with `_follow_redirects=False`, the service's consent page is its Location header.
+        `scope` those of the integration's OAuth scopes to ask for. Where it ended is the `url` of the
+        `…_with_http_info` twin, a refusal its `error_type`; with `_follow_redirects=False`, the service's consent
+        page is its Location header.
         """
 
     @operation("GET", "/vault/callback", keyed=False)
