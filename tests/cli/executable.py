@@ -57,6 +57,13 @@ class Running:
                 return match
         raise AssertionError(f"ended without {pattern!r}: {self.lines} {self.err}")
 
+    def rest(self) -> list[str]:
+        """What is still to come on standard output, until every process that could write there has ended."""
+        rest: list[str] = []
+        while (arrived := self._incoming.get(timeout=PATIENCE)) is not None:
+            rest.append(arrived)
+        return rest
+
     @property
     def url(self) -> str:
         """Where a server says that it serves."""
@@ -128,8 +135,7 @@ class Holdfast:
         """Ends what a test has left running."""
         for running in self.started:
             if running.process.poll() is None:
-                running.process.kill()
-            running.process.wait(PATIENCE)
+                running.stop()
             if running.process.stdout:
                 running.process.stdout.close()
 

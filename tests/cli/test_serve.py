@@ -75,6 +75,18 @@ def test_two_processes_serve_one_vault(holdfast: Holdfast) -> None:
     assert {connections(running.url, application).status_code for _ in range(8)} == {200}
 
 
+def test_workers_do_not_outlive_their_parent(holdfast: Holdfast) -> None:
+    """When the parent process is killed, its workers end and give the port back."""
+    running = holdfast.serve("--workers", "2")
+    assert httpx.get(f"{running.url}/health", timeout=PATIENCE).status_code == 200
+
+    running.process.kill()
+
+    assert running.rest() == []
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{running.url}/health")
+
+
 def test_what_has_begun_is_answered(holdfast: Holdfast) -> None:
     """A request whose body is still on its way when SIGTERM comes gets its answer."""
     running = holdfast.serve()

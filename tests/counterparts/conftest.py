@@ -6,12 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from oidc_server import OidcServer
 from program import Program
+from published_client import PublishedClient
+from sandbox import Sandbox, sandboxed
+from served import CONSUMER
 
 HERE = Path(__file__).parent
 NODE = HERE.parent / "node"
@@ -47,6 +50,19 @@ def published(request: pytest.FixtureRequest) -> Iterator[tuple[str, Program]]:
     program = Program(*command)
     yield request.param, program
     program.stop()
+
+
+@pytest.fixture
+async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
+    async with sandboxed(tmp_path) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def client(published: tuple[str, Program], sandbox: Sandbox) -> PublishedClient:
+    """A published client with its defaults, pointed at a vault."""
+    vault = sandbox.vault
+    return PublishedClient(*published, vault.url, vault.application_id, CONSUMER, vault.api_key)
 
 
 def _missing() -> str:

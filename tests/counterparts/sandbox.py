@@ -58,7 +58,7 @@ class Sandbox:
 
 
 @contextlib.asynccontextmanager
-async def sandbox(directory: Path) -> AsyncIterator[Sandbox]:
+async def sandboxed(directory: Path) -> AsyncIterator[Sandbox]:
     client = RegisteredClient(CLIENT_ID, CLIENT_SECRET, (RETURN_TO,), "Acme")
     async with SandboxProvider(clients=[client]).serve() as provider:
         robot = ROBOT_MANIFEST.replace("http://sandbox.invalid", provider.url)

@@ -90,6 +90,25 @@ def test_a_host_from_a_setting_must_be_listed() -> None:
         render_url("https://{h}/x", {"settings": {"h": "accounts.zoho.evil"}}, hosts)
 
 
+def test_the_end_of_a_host_may_be_several_labels() -> None:
+    """A country's domain can have two labels; whatever else is typed in leads to no other host."""
+    hosts = ["start.exactonline.{nl,co.uk}"]
+    url = "https://start.exactonline.{region}/api"
+
+    assert render_url(url, {"settings": {"region": "co.uk"}}, hosts) == "https://start.exactonline.co.uk/api"
+    for region in ("evil.example", "nl.", "nl:8443", "co.uk/x", "nl@evil.example", "co..uk", "-nl"):
+        with pytest.raises(ConnectionSettingsError):
+            render_url(url, {"settings": {"region": region}}, hosts)
+
+
+def test_double_braces_are_braces() -> None:
+    """A query language with braces of its own can be written in a template."""
+    text = "{{boards(ids:[{board}]){{id}}}}"
+
+    assert render(text, {"settings": {"board": "4711"}}) == "{boards(ids:[4711]){id}}"
+    assert names(text) == {("settings", "board")}
+
+
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\x00", "naïve"])
 def test_a_header_carries_no_control_character(value: str) -> None:
     """A value that would split a header, or that headers cannot carry, is refused."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import multiprocessing
+import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -50,6 +54,7 @@ def worker() -> ASGIApp:
     """The application of one of several processes."""
     settings = Settings.from_env()
     logs.configure(settings.log_level)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     return logged(wiring.create_app(), settings.log_level)
 
 
@@ -80,6 +85,14 @@ def _announce(settings: Settings, listener: socket.socket) -> None:
     click.echo()
     for warning in warnings(settings, listener):
         note(f"Warning: {warning}")
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would otherwise hold the port for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def warnings(settings: Settings, listener: socket.socket) -> Iterator[str]:

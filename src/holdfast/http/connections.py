@@ -11,7 +11,7 @@ from holdfast.usecases import connections
 api = Api("Connections")
 
 UnifiedApi = Annotated[str, Param("path", "unified_api", "The unified API, such as crm.", "crm")]
-ServiceId = Annotated[str, Param("path", "service_id", "The connector's id.", "pipedrive")]
+ServiceId = Annotated[str, Param("path", "service_id", "The connector's id.", "acme-crm")]
 Resource = Annotated[str, Param("path", "resource", "A resource of the unified API, in the plural.", "leads")]
 OnlyApi = Annotated[str | None, Param("query", "api", "Only integrations of this unified API.", "crm")]
 Configured = Annotated[

@@ -88,12 +88,12 @@ class Deployment:
         *,
         json: Any = None,
         body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | None] | None = None,
         consumer: str | None = None,
     ) -> Reply:
         """An API call with the application's key. A header given as None is not sent."""
         content = _encoded(json) if json is not None else body or b""
-        sent = {
+        sent: dict[str, str | None] = {
             "authorization": f"Bearer {self.api_key}",
             "x-apideck-app-id": self.application_id,
             "x-apideck-consumer-id": consumer or self.consumer,

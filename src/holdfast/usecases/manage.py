@@ -173,12 +173,14 @@ def _name(name: str) -> str:
 
 
 def _client(before: Client | None, given: Mapping[str, Any]) -> Client | None:
-    id = _text(given, "client_id", before.client_id if before else None)
-    stored = before.client_secret.reveal() if before and before.client_secret else None
-    secret = _text(given, "client_secret", stored)
-    if id is None and secret is not None and "client_secret" in given:
-        raise RequestValidationError("A client_secret needs its client_id.")
-    return Client(id, Secret(secret) if secret else None) if id else None
+    id = _text(given, "client_id") if "client_id" in given else before and before.client_id
+    secret = before.client_secret if before else None
+    if "client_secret" in given:
+        text = _text(given, "client_secret")
+        secret = Secret(text) if text else None
+        if secret and not id:
+            raise RequestValidationError("A client_secret needs its client_id.")
+    return Client(id, secret) if id else None
 
 
 def _scopes(before: tuple[str, ...] | None, given: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -200,8 +202,8 @@ def _settings(before: Mapping[str, Secret], given: Mapping[str, Any], known: set
     return {id: value for id, value in merged.items() if given.get(id, value) not in (None, "")}
 
 
-def _text(given: Mapping[str, Any], name: str, before: str | None) -> str | None:
-    value = given.get(name, before)
+def _text(given: Mapping[str, Any], name: str) -> str | None:
+    value = given[name]
     if value is not None and (len(value) > SECRET_LIMIT or not value.isprintable()):
         raise RequestValidationError(f"{name} is a printable text of at most {SECRET_LIMIT} characters.")
     return value or None

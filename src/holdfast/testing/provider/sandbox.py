@@ -115,7 +115,7 @@ class SandboxProvider:
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[SandboxProvider]:
         """Serve over HTTP inside this event loop; `url` tells where. Port 0 takes a free one."""
         listener = socket.create_server((host, port))  # listens from here on: who comes early waits in its queue
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else a body waits for its head's acknowledgement
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # heads and bodies go out apart
         self.url = f"http://{host}:{listener.getsockname()[1]}"
         config = uvicorn.Config(
             self.app, lifespan="off", log_config=None, log_level="critical", timeout_graceful_shutdown=1
