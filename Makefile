@@ -24,7 +24,7 @@ serve: .venv/installed-server ## Start the vault; data in ./holdfast-data
 	@.venv/bin/holdfast serve $(ARGS)
 
 test: .venv/installed-dev $(NODE) ## Run every test
-	@$(PYTEST) --numprocesses logical --maxprocesses 4 $(ARGS)
+	@$(PYTEST) --numprocesses logical --maxprocesses 4 --dist worksteal $(ARGS)
 
 check: .venv/installed-dev ## Formatting, lint, types, imports and the rules of the house, without the other tests
 	@.venv/bin/ruff format --check --quiet || { echo 'make format puts this right.'; exit 1; }

@@ -80,10 +80,12 @@ MALFORMED: dict[str, bytes] = {
 # Built when they are sent: as large as a body may be, and made to be slow.
 COSTLY: dict[str, Callable[[], bytes]] = {
     "brackets": lambda: _filled(b"", b"["),
+    "brackets nested and in a row": lambda: b"[" + b",".join([b"[" * 31 + b"]" * 31] * 16_000) + b"]",
     "brackets in pairs": lambda: _filled(b"[", b"[],", b"0]"),
     "zeros": lambda: _filled(b'{"metadata": {"a": [', b"0,", b"0]}}"),
     "members": lambda: b'{"metadata": {' + b",".join(b'"%x":0' % n for n in range(100_000)) + b"}}",
     "empty texts": lambda: _filled(b'{"metadata": {"a": [', b'"",', b'""]}}'),
+    "texts that end in a backslash": lambda: _filled(b'{"metadata": {"a": [', b'"\\\\",', b'""]}}'),
     "quotation marks": lambda: _filled(b"", b'"'),
     "backslashes": lambda: _filled(b"", b"\\"),
     "backslashes in a text": lambda: _filled(b'{"metadata": "', b"\\\\", b'"}'),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from msgspec.structs import fields
 
 from holdfast.catalog import Catalog
+from holdfast.catalog.authoring import check
 from holdfast.catalog.pages import connectors_page, manifest_page
 from holdfast.domain.connector import Connector, Word
 
+GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "write-a-connector.md"
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 RENEW = "run `python -m holdfast.catalog.pages docs/reference`"
 
@@ -37,6 +40,16 @@ def test_every_word_is_explained(cls: type[Word]) -> None:
     named = [name for name in explained if name]
 
     assert named == [field.encode_name for field in fields(cls)]
+
+
+def test_the_manifest_of_the_guide_is_right(tmp_path: Path) -> None:
+    """Whoever copies the guide's example has a manifest that passes."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    file = tmp_path / "acme-desk" / "connector.yaml"
+    file.parent.mkdir()
+    file.write_text(blocks[0], encoding="utf-8")
+
+    assert check(file) == []
 
 
 def test_every_group_of_words_has_its_section() -> None:

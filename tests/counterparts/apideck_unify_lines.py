@@ -1,4 +1,4 @@
-"""PyPI apideck-unify, only pointed at the vault, as a program: what it reads and says stands in tests/node/lines.mjs."""
+"""PyPI apideck-unify, only pointed at the vault, as a program; `tests/node/lines.mjs` tells what it reads and says."""
 
 from __future__ import annotations
 
@@ -66,4 +66,5 @@ def _failed(error: Exception, status: int | None) -> dict[str, Any]:
 
 if __name__ == "__main__":
     for line in sys.stdin:
-        print(json.dumps(outcome(**json.loads(line))), flush=True)
+        sys.stdout.write(json.dumps(outcome(**json.loads(line))) + "\n")
+        sys.stdout.flush()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from oidc_server import OidcServer
-from program import Program
+from program import Program, running
 from published_client import PublishedClient
 from sandbox import Sandbox, sandboxed
 from served import CONSUMER
@@ -34,9 +34,8 @@ def node() -> str:
 
 @pytest.fixture(scope="session")
 def oidc_server(node: str) -> Iterator[OidcServer]:
-    program = Program(node, str(NODE / "oidc_provider.mjs"))
-    yield OidcServer(program.read()["url"])
-    program.stop()
+    with running(node, str(NODE / "oidc_provider.mjs")) as program:
+        yield OidcServer(program.read()["url"])
 
 
 @pytest.fixture(scope="session", params=["apideck-unify", "@apideck/unify", "@apideck/node"])
@@ -47,9 +46,8 @@ def published(request: pytest.FixtureRequest) -> Iterator[tuple[str, Program]]:
     else:
         script = request.param.removeprefix("@").replace("/", "_") + ".mjs"
         command = [request.getfixturevalue("node"), str(NODE / script)]
-    program = Program(*command)
-    yield request.param, program
-    program.stop()
+    with running(*command) as program:
+        yield request.param, program
 
 
 @pytest.fixture

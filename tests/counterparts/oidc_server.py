@@ -1,4 +1,4 @@
-"""npm oidc-provider beside the tests: its clients, its own account of what happened, and a manifest that leads to it."""
+"""npm oidc-provider beside the tests: its clients, its own account of what happened, and a manifest for it."""
 
 from __future__ import annotations
 
@@ -73,9 +73,11 @@ class OidcServer:
 
     async def _post(self, client: OidcClient, path: str, **form: str) -> Any:
         headers, members = _authentication(client)
-        async with aiohttp.ClientSession() as http:
-            async with http.post(self.url + path, data=form | members, headers=headers) as answer:
-                return await answer.json()
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(self.url + path, data=form | members, headers=headers) as answer,
+        ):
+            return await answer.json()
 
 
 def manifest(url: str, auth: Auth = "basic", *, pkce: bool = True, iss: bool = True) -> str:

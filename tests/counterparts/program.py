@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import tempfile
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
 
 
+@dataclass(frozen=True, slots=True)
 class Program:
-    """A running program. It ends when its standard input does, so it outlives no test run."""
+    """A running program."""
 
-    def __init__(self, *command: str) -> None:
-        self._name = command[-1]
-        self._errors = tempfile.TemporaryFile()
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True
-        )
+    name: str
+    stdin: IO[str]
+    stdout: IO[str]
+    stderr: IO[str]
 
     def read(self) -> Any:
         """What it says next. RuntimeError, with what it complained of, if it ends instead."""
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        line = self.stdout.readline()
         if line:
             return json.loads(line)
-        self._errors.seek(0)
-        raise RuntimeError(f"{self._name} ended: {self._errors.read().decode(errors='replace')}")
+        self.stderr.seek(0)
+        raise RuntimeError(f"{self.name} ended: {self.stderr.read()}")
 
     def ask(self, message: Any) -> Any:
         """What it answers to `message`."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(message) + "\n")
-        self._process.stdin.flush()
+        self.stdin.write(json.dumps(message) + "\n")
+        self.stdin.flush()
         return self.read()
 
-    def stop(self) -> None:
-        self._process.communicate()
-        self._errors.close()
+
+@contextlib.contextmanager
+def running(*command: str) -> Iterator[Program]:
+    """The program while the block runs. It ends when its standard input does, so it outlives no test run."""
+    pipe = subprocess.PIPE
+    with (
+        tempfile.TemporaryFile("w+") as stderr,
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=stderr, text=True) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield Program(command[-1], process.stdin, process.stdout, stderr)

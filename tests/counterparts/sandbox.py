@@ -1,4 +1,4 @@
-"""The sandbox provider behind a vault: an integration that browsers authorize, and one with stored client credentials."""
+"""The sandbox provider behind a vault: an integration that people authorize, and one with stored credentials."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from holdfast.testing.harness import CLIENT_ID, CLIENT_SECRET, RETURN_TO
 from holdfast.testing.provider import RegisteredClient, SandboxProvider
 
 CRM, ROBOT = "sandbox-crm", "sandbox-robot"
+AT_CRM, AT_ROBOT = ({"unified_api": "crm", "service_id": service} for service in (CRM, ROBOT))
 ROBOT_MANIFEST = """\
 schema: 1
 id: sandbox-robot

@@ -6,6 +6,7 @@ Only its clock is the test's, because what it talks to lives in the machine's ti
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -103,13 +104,15 @@ async def another_node(vault: ServedVault) -> AsyncIterator[ServedVault]:
 
 @contextlib.asynccontextmanager
 async def _node(
-    settings: Settings, clock: MovableClock, http: aiohttp.ClientSession, listener: server.socket.socket
+    settings: Settings, clock: MovableClock, http: aiohttp.ClientSession, listener: socket.socket
 ) -> AsyncIterator[ServedVault]:
     vault = ServedVault(server.address(listener), settings, clock, http)
     async with wiring.serving(settings, clock=clock) as app:
         watched = AccessLog(app, lambda method, route, status, ms: vault.statuses.append(status))
         async with server.in_background(watched, listener):
             yield vault
+    # Two of the published clients repeat such a request for a quarter of an hour.
+    assert [status for status in vault.statuses if status >= 500] == []
 
 
 def _settings(directory: Path, url: str, manifests: Mapping[str, str]) -> Settings:

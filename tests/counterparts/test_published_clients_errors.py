@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from published_client import ClientError, PublishedClient
-from sandbox import CRM, ROBOT, Sandbox
+from sandbox import AT_CRM, AT_ROBOT, Sandbox
 from starlette.responses import HTMLResponse
 from starlette.types import Receive, Scope, Send
 
 from holdfast.cli import server
 from holdfast.testing.provider import fail
 
-AT_CRM = {"unified_api": "crm", "service_id": CRM}
-AT_ROBOT = {"unified_api": "crm", "service_id": ROBOT}
-# status -> the type that each client throws; @apideck/node throws the answer itself.
-TYPES: Mapping[str, Mapping[int, str]] = {
-    "apideck-unify": {
-        400: "BadRequestResponse", 401: "UnauthorizedResponse", 404: "NotFoundResponse", 422: "UnprocessableResponse"
-    },
-    "@apideck/unify": {
-        400: "BadRequestResponse", 401: "UnauthorizedResponse", 404: "NotFoundResponse", 422: "UnprocessableResponse"
-    },
-    "@apideck/node": dict.fromkeys((400, 401, 404, 422), "Response"),
-}  # fmt: skip
+# The types that two of the clients have for a status; @apideck/node throws the answer itself.
+TYPES = {400: "BadRequestResponse", 401: "UnauthorizedResponse", 404: "NotFoundResponse", 422: "UnprocessableResponse"}
 UNREACHABLE = {"apideck-unify": "ConnectError", "@apideck/unify": "ConnectionError", "@apideck/node": "FetchError"}
 LATE = {"apideck-unify": "ReadTimeout", "@apideck/unify": "RequestTimeoutError", "@apideck/node": "AbortError"}
 
@@ -36,20 +24,15 @@ async def refused(client: PublishedClient, call: str, **given: Any) -> tuple[int
     with pytest.raises(ClientError) as thrown:
         await client.call(call, **given)
     error = thrown.value
-    assert error.status is not None, error
-    assert error.type == TYPES[client.name][error.status]
+    assert error.type == ("Response" if client.name == "@apideck/node" else TYPES[error.status or 0])
     return error.status, error.message
 
 
 async def test_whoever_is_not_known_is_refused(client: PublishedClient) -> None:
-    """A wrong key, the key of another application, and no consumer where there must be one."""
-    stranger, foreign, nobody = (
-        client.having(key="hf_wrong"), client.having(application="0" * 32), client.having(consumer="")
-    )  # fmt: skip
-
-    assert await refused(stranger, "list") == (401, "Unauthorized Request")
-    assert await refused(foreign, "list") == (401, "Unauthorized Request")
-    assert await refused(nobody, "get", **AT_CRM) == (400, "Invalid Params")
+    """A wrong key, the key of another application, or no consumer where there must be one."""
+    assert await refused(client.having(key="hf_wrong"), "list") == (401, "Unauthorized Request")
+    assert await refused(client.having(application="0" * 32), "list") == (401, "Unauthorized Request")
+    assert await refused(client.having(consumer=""), "get", **AT_CRM) == (400, "Invalid Params")
 
 
 async def test_what_is_not_there_is_not_found(client: PublishedClient) -> None:
@@ -123,4 +106,4 @@ async def test_a_vault_that_is_not_there_is_told(client: PublishedClient) -> Non
 async def silent(scope: Scope, receive: Receive, send: Send) -> None:
     """Takes a request and says nothing until the caller has gone."""
     while (await receive())["type"] != "http.disconnect":
-        await asyncio.sleep(0)
+        pass

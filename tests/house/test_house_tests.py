@@ -11,7 +11,7 @@ import pytest
 from tree import ROOT, at, functions, parse, sources
 
 # A user's machine may lack Node.js or Java. Where `CI` is set, these fail instead of skipping.
-MAY_SKIP = {"tests/counterparts/conftest.py"}
+MAY_SKIP = {"tests/conformance/conftest.py", "tests/counterparts/conftest.py"}
 
 
 def speechless(root: Path) -> list[str]:

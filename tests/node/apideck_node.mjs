@@ -38,10 +38,12 @@ function request({ unified_api, service_id, resource, connection }) {
 const told = ({ _configuration: configuration, ...members }) => ({ ...members, configuration })
 const read = (response) => response && (Array.isArray(response.data) ? response.data.map(told) : told(response.data))
 
-/** What it throws for an error is the answer itself. */
+/** What it throws for an error is the answer itself, read or not. */
 async function explain(error) {
-  if (error instanceof Error) return { type: error.constructor.name, status: null, message: error.message }
-  return { type: error.constructor.name, status: error.status, message: (await error.json()).message }
+  const type = error.constructor.name
+  if (error instanceof Error) return { type, status: null, message: error.message }
+  const { message } = await error.json().catch(() => ({ message: error.statusText }))
+  return { type, status: error.status, message }
 }
 
 await answer({ connect, calls, read, explain })

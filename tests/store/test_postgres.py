@@ -164,12 +164,31 @@ async def test_a_standby_is_unavailable(
 
 
 async def test_a_slow_statement_is_unavailable(notes: Database) -> None:
-    """A statement has as long as the transaction's patience."""
-    with pytest.raises(Unavailable):
-        async with notes.transaction(patience=0.05) as q:
+    """A statement has as long as the transaction's patience, and no longer."""
+
+    async def sleep() -> None:
+        async with asyncio.timeout(5), notes.transaction(patience=0.05) as q:
             await q.one("SELECT pg_sleep(30)")
 
+    with pytest.raises(Unavailable):
+        await sleep()
+
     assert await notes.run(ADD, id="a") == 1
+
+
+async def test_a_patient_transaction_outlasts_the_usual_limit(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A migration's statement may take longer than any other one."""
+    monkeypatch.setattr(postgres, "PATIENCE", 0.2)
+    database = await open_database(database_url)
+
+    async with database.transaction(patience=10) as q:
+        row = await q.one("SELECT 1 AS done FROM (SELECT pg_sleep(0.5)) AS slept")
+    await database.close()
+
+    assert row is not None
+    assert row["done"] == 1
 
 
 async def test_an_exhausted_pool_is_unavailable(notes: Database, monkeypatch: pytest.MonkeyPatch) -> None:

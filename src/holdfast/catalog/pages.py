@@ -42,7 +42,7 @@ literal braces. There are no expressions, only filters: `{{account|host}}`, one 
 | `app` | the application's own settings, those of level `integration` |
 | `cred` | `access_token`, `refresh_token`, `client_id`, `client_secret`; in `revoke` also `token`, `token_type_hint` |
 | `resource` | in `custom_fields`: `id`, and what `resources` says of the resource |
-| `sys` | `now` and `now_ms`, the time in seconds and milliseconds since 1970 |
+| `sys` | `now` and `now_ms`, the time in seconds and milliseconds since 1970; `uuid`, random at each use |
 
 | filter | what it makes of a value |
 |---|---|

@@ -202,7 +202,7 @@ def _complaint(value: Any, known: Type, kind: str | None) -> str | None:
             near = get_close_matches(str(value), map(str, known.values), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             return f"{value!r} is not one of {', '.join(map(str, known.values))}{hint}"
-        case inspect.StrType() if known.pattern and not re.search(known.pattern, value):
+        case inspect.StrType() if known.pattern and not re.fullmatch(known.pattern, value):
             return f"{value!r} does not have the form of {_article(kind or 'text')} ({known.pattern})"
         case inspect.StrType() if known.max_length and len(value) > known.max_length:
             return f"is longer than {known.max_length} characters"

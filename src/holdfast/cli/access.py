@@ -51,7 +51,7 @@ def logged(app: ASGIApp, level: str) -> ASGIApp:
 
 def route_of(scope: Scope) -> str:
     """The route that answered, with names where the path had values; `-` if none did."""
-    if "endpoint" not in scope:
+    if "path_params" not in scope:
         return "-"
     values = {value: f"{{{name}}}" for name, value in scope["path_params"].items()}
     return "/".join([values.get(segment, segment) for segment in scope["path"].split("/")])

@@ -36,7 +36,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise click.ClickException(f"{host}:{port} cannot be listened on: {error.strerror}.") from None
+        why = str(error.strerror).partition(" (")[0]  # Python adds the address once more
+        raise click.ClickException(f"{host}:{port} cannot be listened on: {why}.") from None
     # Connections inherit it. Without uvloop nobody else sets it here, and each answer's body would wait 40 ms for the
     # acknowledgement of its head.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -14,10 +14,13 @@ from holdfast.errors import PayloadTooLargeError, RequestValidationError, Unsupp
 BODY_LIMIT = 1 << 20
 DEPTH_LIMIT = 32
 KEY_LIMIT = 10_000
+ITEM_LIMIT = 50_000
 TEXT_LIMIT = 65_536
 # What JSON text can hold but a database, a header or another parser cannot: NUL and unpaired surrogates.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _MEDIA = ("application/json", "")
 
 
@@ -38,7 +41,7 @@ async def read_json(request: Request) -> Any:
 
 def parse(raw: bytes) -> Any:
     """`raw` as JSON within the limits. RequestValidationError says what is wrong, never what was sent."""
-    _check_depth(raw)
+    _check_shape(raw)
     try:
         document = json.loads(raw.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_members)
     except RequestValidationError:
@@ -65,16 +68,22 @@ async def _read(request: Request) -> bytes:
     return b"".join(chunks)
 
 
-def _check_depth(raw: bytes) -> None:
-    """Counts brackets outside strings before any parser recurses into them."""
-    depth = 0
-    for byte in _STRING.sub(b"", raw):
-        if byte in b"[{":
-            depth += 1
-            if depth > DEPTH_LIMIT:
-                raise RequestValidationError(f"The body is nested deeper than {DEPTH_LIMIT} levels.")
-        elif byte in b"]}":
-            depth -= 1
+def _check_shape(raw: bytes) -> None:
+    """Counts before any parser builds or recurses, in a few passes over the bytes, so that no body is slow."""
+    if raw.count(b'"') - raw.count(b'\\"') > 2 * (KEY_LIMIT + ITEM_LIMIT):
+        raise _too_many()
+    outside = _STRING.sub(b"", raw)
+    brackets = outside.translate(_BRACKETS, _NO_BRACKETS)
+    if outside.count(b":") > KEY_LIMIT or outside.count(b",") > ITEM_LIMIT or len(brackets) > 2 * KEY_LIMIT:
+        raise _too_many()
+    for _ in range(DEPTH_LIMIT):
+        brackets = brackets.replace(b"[]", b"")
+    if brackets:
+        raise RequestValidationError(f"The body is nested deeper than {DEPTH_LIMIT} levels, or never closed.")
+
+
+def _too_many() -> RequestValidationError:
+    return RequestValidationError(f"The body has more than {KEY_LIMIT} members or {ITEM_LIMIT} items.")
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -89,18 +98,15 @@ def _refuse(name: str) -> Any:
 
 
 def _check_values(document: Any) -> None:
-    keys, pending = 0, [document]
+    pending = [document]
     while pending:
         value = pending.pop()
         if isinstance(value, dict):
-            keys += len(value)
             pending += [*value, *value.values()]
         elif isinstance(value, list):
             pending += value
         else:
             _check_value(value)
-        if keys > KEY_LIMIT:
-            raise RequestValidationError(f"The body has more than {KEY_LIMIT} members.")
 
 
 def _check_value(value: Any) -> None:

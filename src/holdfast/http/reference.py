@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -22,6 +24,7 @@ def page(document: Document) -> Callable[[Request], Any]:
         loader=PackageLoader("holdfast.http"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
+    environment.filters["words"] = _words
     template = environment.get_template("docs.html")
     shown = {
         "info": document["info"],
@@ -40,6 +43,11 @@ def page(document: Document) -> Callable[[Request], Any]:
         return HTMLResponse(text, headers={"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"})
 
     return show
+
+
+def _words(text: str) -> Markup:
+    """A text of the document, with what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
 
 
 def _groups(document: Document) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ import os
 import stat
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Literal, TypeVar, TypeVarTuple
 
 import apsw
@@ -152,14 +152,26 @@ def sound(version: str) -> bool:
 
 
 def _keep_private(path: str) -> None:
-    """Makes the file, or takes other users' permissions from it; SQLite gives the -wal and -shm files the same."""
+    """Makes the file, or takes other users' permissions from it; SQLite gives the -wal and -shm files the same.
+
+    A file that exists is not opened: closing it would drop the locks of this process's other connections to it
+    (sqlite.org/howtocorrupt.html, section 2.2).
+    """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if not os.path.exists(path):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         for name in (path, f"{path}-wal", f"{path}-shm"):
-            if os.path.exists(name) and stat.S_IMODE(os.stat(name).st_mode) & 0o077:
-                os.chmod(name, 0o600)
+            _take_from_others(name)
+    except FileExistsError:  # another process made it in this moment, and made it private
+        return
     except OSError as error:
         raise SettingsError(f"The database file {path} cannot be opened: {error.strerror}.") from None
+
+
+def _take_from_others(path: str) -> None:
+    with suppress(FileNotFoundError):
+        if stat.S_IMODE(os.stat(path).st_mode) & 0o077:
+            os.chmod(path, 0o600)
 
 
 class _Connection(apsw.Connection):
@@ -179,6 +191,8 @@ def _connect(path: str, patience: float) -> _Connection:
         return _configured(_Connection(path, patience), path)
     except apsw.NotADBError:
         raise SettingsError(f"{path} is not an SQLite database.") from None
+    except apsw.CantOpenError:
+        raise SettingsError(f"The database file {path} cannot be opened.") from None
     except apsw.Error as error:
         raise Unavailable(f"{path} cannot be opened right now ({type(error).__name__}).") from error
 

@@ -152,12 +152,15 @@ async def token(scope: Scope, vault: Vault, unified_api: str, service_id: str) -
 
 
 async def validate(scope: Scope, vault: Vault, unified_api: str, service_id: str) -> Subject:
-    """Tries the connection's credentials: a forced renewal for OAuth, the connector's verification otherwise."""
+    """Tries the connection's credentials: a forced renewal for OAuth, the connector's verification otherwise.
+
+    A provider that renews no token before its time is asked with the one there is.
+    """
     about = await one(scope, vault, unified_api, service_id)
     require_enabled(about)
     if about.connection is None or not has_credentials(about.connection, about.connector):
         return about
-    if about.connection.grant and about.connection.grant.refreshable:
+    if about.connection.grant and about.connection.grant.refreshable and credentials.renews_early(about.connector):
         about, _ = await credentials.usable(scope, vault, about, "validate", force=True)
         return about
     verdict = await _verified(scope, vault, about)

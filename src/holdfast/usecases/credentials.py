@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import structlog
 
 from holdfast.domain.connection import Connection, connected, cooling_down, refresh_deferred, refresh_refused, refreshed
+from holdfast.domain.connector import Connector
 from holdfast.domain.credential import Client, OAuthToken, Secret
 from holdfast.domain.event import EventType
 from holdfast.domain.exchange import Request, Response
@@ -67,7 +69,7 @@ def setup(vault: Vault, subject: Subject, settings: dict[str, Any] | None = None
             "settings": values,
             "app": {s.id: s.default for s in connector.at("integration") if s.default} | app,
             "cred": _client_values(client),
-            "sys": {"now": str(now // 1000), "now_ms": str(now)},
+            "sys": {"now": str(now // 1000), "now_ms": str(now), "uuid": str(uuid4())},
         },
     )
 
@@ -77,17 +79,24 @@ async def usable(
 ) -> tuple[Subject, OAuthToken | None]:
     """The subject with a token that is good now; None where the connector needs no token.
 
-    `force` renews a token that looks good. Raises ConnectorCredentialsError when there is nothing to renew from,
-    and what the provider answered (a ProviderError) when it gave nothing and the old token is no longer good.
+    `force` renews a token that looks good, where the provider does that. Raises ConnectorCredentialsError when
+    there is nothing to renew from, and what the provider answered (a ProviderError) when it gave nothing and the
+    old token is no longer good.
     """
     if subject.connector.auth.oauth is None:
         return subject, None
     connection = _require_grant(subject)
+    force = force and renews_early(subject.connector)
     if force or not _fresh(subject, connection, vault.clock.now()):
         subject = await _renewed(scope, vault, subject, force)
         connection = _require_grant(subject)
     token, _ = await connections.open_credential(scope, vault.store, connection, reason)
     return subject, token
+
+
+def renews_early(connector: Connector) -> bool:
+    """Whether the provider renews a token that has not nearly expired."""
+    return connector.auth.oauth is not None and connector.auth.oauth.refresh.not_before_expiry is None
 
 
 async def call(

@@ -13,7 +13,7 @@ from holdfast.domain.connector import Connector
 
 CREDENTIAL = {"access_token", "refresh_token", "client_id", "client_secret"}
 REVOKED = {"token", "token_type_hint"}
-SYSTEM = {"now", "now_ms"}
+SYSTEM = {"now", "now_ms", "uuid"}
 TEMPLATES = ("template", "URL template", "template tree")
 _FORMS: dict[str, Callable[[str], Any]] = {
     "template": template.parse,

@@ -1,0 +1,113 @@
+"""`/docs`: the API reference, which anybody may open and which asks nobody else for anything."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from bs4 import BeautifulSoup, Tag
+from described import DOCUMENT
+
+from holdfast.testing.harness import Deployment, Reply
+
+# Elements that have no end tag (HTML Living Standard, section 13.1.2).
+VOID = {"meta", "input", "br", "link", "img", "hr"}
+# Attributes that make a browser fetch something.
+FETCHED = ("src", "srcset", "action", "formaction", "poster", "data", "background", "ping", "style")
+
+
+class Balance(HTMLParser):
+    """Notes every end tag that closes something else than what was opened last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.faults: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(f"</{tag}> in line {self.getpos()[0]}")
+
+
+@pytest.fixture
+async def reply(vault: Deployment) -> Reply:
+    return await vault.get("/docs", headers={"authorization": None})
+
+
+@pytest.fixture
+def page(reply: Reply) -> BeautifulSoup:
+    return BeautifulSoup(reply.text, "html.parser")
+
+
+async def test_the_page_is_html_that_closes_what_it_opens(reply: Reply) -> None:
+    """One document in English, whose elements are nested properly and whose ids are each given once."""
+    balance = Balance()
+    balance.feed(reply.text)
+
+    assert reply.headers["content-type"] == "text/html; charset=utf-8"
+    assert reply.text.startswith("<!doctype html>\n<html lang=")
+    assert (balance.faults, balance.open) == ([], [])
+    ids = re.findall(r'\sid="([^"]+)"', reply.text)
+    assert len(ids) == len(set(ids))
+
+
+async def test_nothing_comes_from_another_host(reply: Reply, page: BeautifulSoup) -> None:
+    """No element fetches anything, no link leads away, and the policy would not let one."""
+    assert not [element for name in FETCHED for element in page.find_all(attrs={name: True})]
+    assert {str(a["href"])[0] for a in page.find_all("a")} == {"#", "/"}
+    assert not page.find_all(("link", "iframe", "object", "embed", "base", "form"))
+    assert not re.search(r"@import|url\(|https?://(?!127\.0\.0\.1:8000<)", reply.text)
+    assert reply.headers["content-security-policy"].startswith("default-src 'none'; ")
+
+
+async def test_script_and_style_have_the_nonce_of_this_answer(vault: Deployment, reply: Reply) -> None:
+    """What is in the page may run, and what somebody gets into it may not: the nonce is new each time."""
+    nonce = re.findall(r"'nonce-([\w-]{20,})'", reply.headers["content-security-policy"])
+
+    marked = re.findall(r'<(script|style) nonce="([^"]+)">', reply.text)
+    assert marked == [("style", nonce[0]), ("script", nonce[0])]
+    assert len(re.findall(r"<(?:script|style)\b", reply.text)) == 2
+    assert not re.search(r"\son\w+=", reply.text)
+    assert nonce[0] not in (await vault.get("/docs")).text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "operation"),
+    [(method, path, o) for path, methods in DOCUMENT["paths"].items() for method, o in methods.items()],
+    ids=lambda value: value["operationId"] if isinstance(value, dict) else "",
+)
+async def test_every_operation_is_told(page: BeautifulSoup, method: str, path: str, operation: dict[str, list]) -> None:  # type: ignore[type-arg]
+    """Its method and path, each of its parameters and each of its statuses."""
+    article = page.find("article", id=operation["operationId"])
+
+    assert isinstance(article, Tag)
+    line = article.find(class_="line")
+    assert line
+    assert line.get_text() == method.upper() + path
+    words = {code.get_text() for code in article.find_all("code")}
+    assert {p["name"] for p in operation["parameters"]} | set(operation["responses"]) <= words
+
+
+async def test_a_member_is_told_with_its_type_and_meaning(page: BeautifulSoup) -> None:
+    """What can be set is told apart from what the vault says; words of an enum are spelled out."""
+    body = page.select_one("#connectionsUpdate details")
+    assert body
+
+    rows = {row.td.code.get_text(): row.get_text(" ", strip=True) for row in body.select("tbody tr") if row.td.code}
+    assert rows["name"] == "name read-only string The service's name."
+    assert rows["state"].startswith("state added | authorized | available | callable | invalid")
+    assert "read-only" not in rows["settings"]
+
+
+async def test_the_search_finds_what_it_hides(page: BeautifulSoup) -> None:
+    """Each article that the script may hide has exactly one link of its own in the list."""
+    links = [str(a["data-of"]) for a in page.select("nav a")]
+
+    assert links == [str(article["id"]) for article in page.find_all("article")]
+    assert page.find(id="search")
+    assert page.find(id="none")
