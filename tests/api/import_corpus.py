@@ -56,7 +56,6 @@ NO_INSTANTS: dict[str, Any] = {
     "30 February": "2025-02-30T00:00:00Z",
     "a zone of 99 hours": "2025-12-31T00:00:00+99:00",
     "with a line break": "2025-12-31T00:00:00Z\r\n",
-    "10 kB": "2025-12-31T00:00:00." + "0" * 10_000,
     "true": True,
     "a list": [2025, 12, 31],
 }

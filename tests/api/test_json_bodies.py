@@ -137,7 +137,7 @@ async def test_only_plain_json_is_read(vault: Deployment, headers: dict[str, str
 @pytest.mark.parametrize("media", ["application/json; charset=utf-8", "Application/JSON;charset=UTF-8", None])
 async def test_json_goes_by_several_names(vault: Deployment, media: str | None) -> None:
     """Some clients name the charset, some nothing."""
-    reply = await vault.patch(PATH, body=b'{"enabled": true}', headers={"content-type": media})  # type: ignore[dict-item]
+    reply = await vault.patch(PATH, body=b'{"enabled": true}', headers={"content-type": media})
 
     assert reply.status == 200
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 import subprocess
@@ -76,7 +77,7 @@ async def test_what_it_invites_to_works(holdfast: Holdfast) -> None:
     curl = "\n".join(running.lines).partition("curl ")[2].partition("\n\n")[0]
 
     page = await (await Browser().visit(link)).allow()
-    shown = subprocess.run(["bash", "-c", f"curl {curl}"], capture_output=True, text=True, check=True).stdout
+    shown = await asyncio.to_thread(subprocess.check_output, ["bash", "-c", f"curl {curl}"], text=True)
 
     assert page.status == 200
     assert "Connected" in page.text

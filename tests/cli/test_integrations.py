@@ -101,12 +101,8 @@ def test_an_integration_is_offered_to_customers(shared: Holdfast, server: Runnin
     ("options", "input", "says"),
     [
         (["--client-id", "4f8a21", "--client-secret-stdin"], "", "Standard input holds no secret."),
-        (
-            ["--client-secret-stdin", "--client-secret-file", "-"],
-            SECRET,
-            "Only one secret can come from standard input",
-        ),
-        (["--client-secret-prompt", "--client-secret-stdin"], SECRET, "more than one source"),
+        (["--client-secret-stdin", "--client-secret-file", "-"], SECRET, "more than one source"),
+        (["--client-secret-stdin", "--setting", "partner_key=-"], SECRET, "Only one secret can come from"),
         (["--scope", "a", "--default-scopes"], "", "contradict each other"),
         (["--setting", "partner_id"], "", "write partner_id=VALUE"),
     ],

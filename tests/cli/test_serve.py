@@ -151,16 +151,11 @@ def test_a_key_file_that_others_may_read_is_refused(holdfast: Holdfast) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("HOLDFAST_PUBLIC_URL", "http://vault.example.com", "must be https://"),
-        ("HOLDFAST_PUBLIC_URL", "vault.example.com", "is not an address"),
         ("HOLDFAST_LOG_LEVEL", "chatty", "is not one of debug, info, warning, error"),
-        ("HOLDFAST_DATBASE_URL", "postgresql://db/holdfast", "no such setting"),
         ("HOLDFAST_DATABASE_URL", "sqlite:holdfast.db", "The database URL must be"),
         ("HOLDFAST_CONNECTORS_DIR", "nowhere", "There is no directory nowhere"),
         ("HOLDFAST_EGRESS_ALLOW", "10.0.0.0/33", "10.0.0.0/33"),
         ("HOLDFAST_ADMIN_TOKEN", "letmein", "could be guessed"),
-        ("HOLDFAST_ADMIN_TOKEN_FILE", "nowhere", "cannot be read"),
-        ("HOLDFAST_MASTER_KEY", "c2hvcnQ=", "32 random bytes"),
         ("HOLDFAST_DATA_DIR", "/proc/holdfast", "/proc/holdfast"),
     ],
 )

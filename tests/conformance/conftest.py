@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from described import DOCUMENT, deployment
-from generated_client import generate
+from generated_client import PACKAGE, generate
 
 from holdfast.testing.harness import Deployment
 
@@ -21,7 +21,7 @@ from holdfast.testing.harness import Deployment
 def generated(request: pytest.FixtureRequest) -> Path:
     """The generated client's folder. Made again when the document changes; test processes wait for the first one."""
     _require_java()
-    made_of = hashlib.sha256(json.dumps(DOCUMENT).encode()).hexdigest()[:16]
+    made_of = hashlib.sha256(json.dumps([PACKAGE, DOCUMENT]).encode()).hexdigest()[:16]
     cache = request.config.cache
     assert cache is not None
     directory = cache.mkdir(f"generated-client-{made_of}")

@@ -11,11 +11,11 @@ from typing import Any
 
 import openapi_generator_cli
 
-PACKAGE = "generated_client"
+PACKAGE = "client_of_the_document"
 
 
 def generate(document: Mapping[str, Any], directory: Path) -> Path:
-    """The folder in which the package `generated_client` lies, with its `docs` beside it."""
+    """The folder in which the package `client_of_the_document` lies, with its `docs` beside it."""
     source, made = directory / "openapi.json", directory / "made"
     source.write_text(json.dumps(document))
     subprocess.run(

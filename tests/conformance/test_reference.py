@@ -58,7 +58,7 @@ async def test_the_page_is_html_that_closes_what_it_opens(reply: Reply) -> None:
 
 async def test_nothing_comes_from_another_host(reply: Reply, page: BeautifulSoup) -> None:
     """No element fetches anything, no link leads away, and the policy would not let one."""
-    assert not [element for name in FETCHED for element in page.find_all(attrs={name: True})]
+    assert not [element for name in FETCHED for element in page.select(f"[{name}]")]
     assert {str(a["href"])[0] for a in page.find_all("a")} == {"#", "/"}
     assert not page.find_all(("link", "iframe", "object", "embed", "base", "form"))
     assert not re.search(r"@import|url\(|https?://(?!127\.0\.0\.1:8000<)", reply.text)
@@ -76,21 +76,15 @@ async def test_script_and_style_have_the_nonce_of_this_answer(vault: Deployment,
     assert nonce[0] not in (await vault.get("/docs")).text
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "operation"),
-    [(method, path, o) for path, methods in DOCUMENT["paths"].items() for method, o in methods.items()],
-    ids=lambda value: value["operationId"] if isinstance(value, dict) else "",
-)
-async def test_every_operation_is_told(page: BeautifulSoup, method: str, path: str, operation: dict[str, list]) -> None:  # type: ignore[type-arg]
+async def test_every_operation_is_told(page: BeautifulSoup) -> None:
     """Its method and path, each of its parameters and each of its statuses."""
-    article = page.find("article", id=operation["operationId"])
-
-    assert isinstance(article, Tag)
-    line = article.find(class_="line")
-    assert line
-    assert line.get_text() == method.upper() + path
-    words = {code.get_text() for code in article.find_all("code")}
-    assert {p["name"] for p in operation["parameters"]} | set(operation["responses"]) <= words
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            article = page.find("article", id=operation["operationId"])
+            assert isinstance(article, Tag)
+            words = [code.get_text() for code in article.find_all("code")]
+            assert (article.select(".method")[0].get_text(), words[0]) == (method.upper(), path)
+            assert {p["name"] for p in operation["parameters"]} | set(operation["responses"]) <= set(words)
 
 
 async def test_a_member_is_told_with_its_type_and_meaning(page: BeautifulSoup) -> None:
@@ -98,7 +92,7 @@ async def test_a_member_is_told_with_its_type_and_meaning(page: BeautifulSoup) -
     body = page.select_one("#connectionsUpdate details")
     assert body
 
-    rows = {row.td.code.get_text(): row.get_text(" ", strip=True) for row in body.select("tbody tr") if row.td.code}
+    rows = {row.select("code")[0].get_text(): row.get_text(" ", strip=True) for row in body.select("tbody tr")}
     assert rows["name"] == "name read-only string The service's name."
     assert rows["state"].startswith("state added | authorized | available | callable | invalid")
     assert "read-only" not in rows["settings"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
@@ -106,22 +105,8 @@ async def test_a_file_that_cannot_be_made_or_opened_is_named(tmp_path: Path) -> 
     """A directory that is missing, or stands where the file should, is an error of the settings."""
     with pytest.raises(SettingsError, match="missing"):
         await open_database(f"sqlite:///{tmp_path / 'missing' / 'holdfast.db'}")
-    tmp_path.chmod(0o700)
     with pytest.raises(SettingsError, match="cannot be opened"):
         await open_database(f"sqlite:///{tmp_path}")
-
-
-async def test_opening_a_file_again_takes_no_lock_from_its_first_opening(
-    notes: Database, neighbour: Database, path: Path, spawn: Callable[..., subprocess.Popen[str]]
-) -> None:
-    """Another process that opens and closes the file finds it in use: it must not clear the log away."""
-    await notes.run(ADD, id="a")
-    await neighbour.close()
-    before = Path(f"{path}-wal").stat().st_size
-    other = spawn("import apsw, sys; c = apsw.Connection(sys.argv[1]); c.pragma('user_version'); c.close()", str(path))
-
-    assert await asyncio.to_thread(other.wait, 60) == 0
-    assert Path(f"{path}-wal").stat().st_size == before > 0
 
 
 async def test_a_file_of_another_kind_is_refused(path: Path) -> None:

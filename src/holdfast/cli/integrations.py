@@ -70,9 +70,13 @@ def set_integration(
     """
     if scopes and default_scopes:
         raise click.UsageError("--scope and --default-scopes contradict each other.")
-    _refuse_sharing_of_stdin(from_stdin or file == STANDARD_INPUT, settings)
-    given: dict[str, Any] = {"client_id": client_id, "enabled": enabled, "client_secret": None}
-    given["client_secret"] = _secret(prompted, STANDARD_INPUT if from_stdin else file)
+    if prompted + from_stdin + (file is not None) > 1:
+        raise click.UsageError("The client's secret has more than one source.")
+    file = STANDARD_INPUT if from_stdin else file
+    if (file == STANDARD_INPUT) + sum(text.endswith("=-") for text in settings) > 1:
+        raise click.UsageError("Only one secret can come from standard input.")
+    secret = _asked() if prompted else _read(file) if file else None
+    given: dict[str, Any] = {"client_id": client_id, "client_secret": secret, "enabled": enabled}
     given = {name: value for name, value in given.items() if value is not None}
     if scopes or default_scopes:
         given["scopes"] = list(scopes) if scopes else None
@@ -146,13 +150,9 @@ def _setting(text: str, connector: Connector) -> tuple[str, str | None]:
     return id, value or None
 
 
-def _secret(prompted: bool, file: Path | None) -> str | None:
-    if prompted and file is not None:
-        raise click.UsageError("The client's secret has more than one source.")
-    if prompted:
-        answer: str = click.prompt("Client secret", hide_input=True, err=True)
-        return answer
-    return _read(file) if file is not None else None
+def _asked() -> str:
+    answer: str = click.prompt("Client secret", hide_input=True, err=True)
+    return answer
 
 
 def _read(file: Path) -> str:
@@ -161,11 +161,6 @@ def _read(file: Path) -> str:
     if not text.strip():
         raise click.UsageError(f"{'Standard input' if file == STANDARD_INPUT else file} holds no secret.")
     return text
-
-
-def _refuse_sharing_of_stdin(secret: bool, settings: tuple[str, ...]) -> None:
-    if secret + sum(text.endswith("=-") for text in settings) > 1:
-        raise click.UsageError("Only one secret can come from standard input.")
 
 
 def _print(found: IntegrationData, as_json: bool) -> None:

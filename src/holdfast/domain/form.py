@@ -37,9 +37,7 @@ def merge(
         masked = field is not None and field.sensitive and isinstance(value, str)
         plain = masks.unmask(f"{place}\0{id}", value, stored.get(id)) if masked else value
         _set(merged, id, _checked(field, plain) if field else plain)
-    if len(merged) > SETTINGS_LIMIT:
-        raise RequestValidationError(f"A connection holds at most {SETTINGS_LIMIT} settings.")
-    return merged
+    return _bounded(merged)
 
 
 def take(connector: Connector, stored: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,7 +46,7 @@ def take(connector: Connector, stored: Mapping[str, Any], sent: Mapping[str, Any
     for id, value in sent.items():
         field = connector.setting(id)
         _set(merged, id, _checked(field, value) if field else value)
-    return merged
+    return _bounded(merged)
 
 
 def texts(connector: Connector, settings: Mapping[str, Any]) -> dict[str, str]:
@@ -86,6 +84,12 @@ def url_templates(connector: Connector) -> list[str]:
     requests += [connector.verify.request] if connector.verify else []
     endpoints = [oauth.token.url, oauth.refresh.url, oauth.revoke.url if oauth.revoke else None] if oauth else []
     return [url for url in [api, *endpoints, *(r.url for r in requests)] if url]
+
+
+def _bounded(settings: dict[str, Any]) -> dict[str, Any]:
+    if len(settings) > SETTINGS_LIMIT:
+        raise RequestValidationError(f"A connection holds at most {SETTINGS_LIMIT} settings.")
+    return settings
 
 
 def _set(merged: dict[str, Any], id: str, value: Any) -> None:

@@ -250,7 +250,17 @@ def _query(call: Call) -> dict[str, str]:
     query = single_query(call.request, ONCE)
     if query.get("redirect_uri") == FOREIGN_CALLBACK_PAGE:
         query["redirect_uri"] = call.vault.callback_page
+    if query.get("scope", "").startswith("["):
+        query["scope"] = _listed(query["scope"])
     return query
+
+
+def _listed(scope: str) -> str:
+    """Scopes that came as a JSON list, as published examples send them, in the form of RFC 6749 section 3.3."""
+    try:
+        return " ".join(msgspec.json.decode(scope, type=list[str]))
+    except msgspec.DecodeError:
+        return scope
 
 
 def _failed(vault: Vault, returned: authorize.Returned) -> Response:

@@ -2,7 +2,7 @@
 
 Every function of these modules takes a `Scope` first and limits its statements to it, then a `Store`. Three
 kinds cannot have one yet and give it instead: the API key that a request brings (`tenants.by_key`), the state or
-token that a browser brings (`flows.spend`, `flows.spend_confirmation`), and what is due for the worker.
+token that a browser brings (`flows.spend`, `flows.try_confirmation`), and what is due for the worker.
 
 - `database`, `sqlite`, `postgres`, `migrate`   the engines and the schema
 - `keyring`, `masterkey`                        the envelope around everything secret

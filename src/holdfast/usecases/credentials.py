@@ -168,7 +168,8 @@ async def _renew(scope: Scope, vault: Vault, subject: Subject, generation: int, 
         moved = connection.credential_generation != generation
         if moved or (not force and _fresh(subject, connection, vault.clock.now())):
             return subject
-        _refuse_while_cooling(connection, vault.clock.now(), force)
+        if not force and cooling_down(connection, vault.clock.now()):
+            return _while_cooling(subject, connection, vault.clock.now())
         lease = await connections.take_lease(scope, vault.store, connection, LEASE)
         if lease is not None:
             return await _renew_under(lease, scope, vault, subject)
@@ -275,16 +276,12 @@ def _fresh(subject: Subject, connection: Connection, now: int) -> bool:
     return grant.fresh(now, MIN_VALID if earliest is None else min(MIN_VALID, earliest * 1000 - 1000))
 
 
-def _refuse_while_cooling(connection: Connection, now: int, force: bool) -> None:
-    remaining = cooling_down(connection, now)
-    grant = connection.grant
-    if not remaining or force:
-        return
-    raise (
-        GrantDeferred("The last refresh failed; the next attempt waits.", retry_after=-(-remaining // 1000))
-        if grant
-        else ConnectorCredentialsError()
-    )
+def _while_cooling(subject: Subject, connection: Connection, now: int) -> Subject:
+    """Between two attempts the old token serves while it lives, unless its grant was refused. GrantDeferred else."""
+    if connection.grant and connection.grant.fresh(now, min_valid=1) and not connection.retained_until:
+        return subject
+    seconds = -(-cooling_down(connection, now) // 1000)
+    raise GrantDeferred("The last refresh failed; the next attempt waits.", retry_after=seconds)
 
 
 async def _current(scope: Scope, vault: Vault, subject: Subject) -> Subject:
