@@ -16,7 +16,7 @@ from traces import rows
 
 from holdfast.testing.clock import TestClock
 from holdfast.testing.harness import SERVICE, Deployment, Reply
-from holdfast.testing.provider import LEFT_OUT, Lifetimes, SandboxProvider, Shape, lie, stall
+from holdfast.testing.provider import LEFT_OUT, Lifetimes, SandboxProvider, Shape, fail, lie, stall
 from holdfast.testing.provider.crm import SCOPES
 from holdfast.testing.provider.shape import RotationMode
 from holdfast.usecases import revocations
@@ -209,3 +209,14 @@ async def test_a_deleted_connection_stays_deleted(vault: Deployment) -> None:
     assert (await vault.connection())["state"] == "available"
     assert (await rows(vault))["connections"] == 0
     assert not [token for token in vault.provider.ledger.access.values() if vault.provider.ledger.good(token)]
+
+
+async def test_a_validation_tells_that_the_renewal_failed(vault: Deployment) -> None:
+    """Validating is told that the provider renewed nothing, although the token there is still good."""
+    await vault.connect()
+
+    with vault.provider.behave("token:refresh_token", fail(503)):
+        reply = await vault.post("/vault/connections/crm/sandbox-crm/validate")
+
+    assert (reply.status, reply.body["type_name"]) == (422, "OAuthConnectorError")
+    assert (await vault.connection())["state"] == "callable"

@@ -176,11 +176,8 @@ class ConnectionMachine(RuleBasedStateMachine):
             assert "callable" in self.last
 
 
-ConnectionMachine.TestCase.settings = hypothesis_settings(max_examples=150, stateful_step_count=20, deadline=None)
-
-
-class TestConnectionMachine(ConnectionMachine.TestCase):  # type: ignore[misc]
-    """Whatever happens to a connection, in whatever order, its state, health and events follow their rules."""
+TestConnectionMachine = ConnectionMachine.TestCase
+TestConnectionMachine.settings = hypothesis_settings(max_examples=150, stateful_step_count=20, deadline=None)
 
 
 def test_a_refused_refresh_is_given_up_after_the_retention() -> None:

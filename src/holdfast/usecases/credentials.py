@@ -172,14 +172,14 @@ async def _renew(scope: Scope, vault: Vault, subject: Subject, generation: int, 
             return _while_cooling(subject, connection, vault.clock.now())
         lease = await connections.take_lease(scope, vault.store, connection, LEASE)
         if lease is not None:
-            return await _renew_under(lease, scope, vault, subject)
+            return await _renew_under(lease, scope, vault, subject, force)
         if waited >= WAIT_LIMIT:
             raise Unavailable("Another process is renewing this credential and has not finished.")
         await vault.clock.sleep(WAIT)
         waited += WAIT
 
 
-async def _renew_under(lease: Lease, scope: Scope, vault: Vault, subject: Subject) -> Subject:
+async def _renew_under(lease: Lease, scope: Scope, vault: Vault, subject: Subject, force: bool) -> Subject:
     connection = _require_grant(subject)
     try:
         token, _ = await connections.open_credential(scope, vault.store, connection, "refresh")
@@ -187,7 +187,11 @@ async def _renew_under(lease: Lease, scope: Scope, vault: Vault, subject: Subjec
         granted = await drive(flow, vault.send)
         return await _keep_renewed(scope, vault, subject, _believed(vault, subject, granted))
     except (ProviderError, EgressRefused) as error:
-        return await _note_failure(scope, vault, subject, error)
+        served = await _note_failure(scope, vault, subject, error)
+        if force and _require_grant(served).credential_generation == connection.credential_generation:
+            # Whoever asked for a renewal is told that there was none, even while the old token is good.
+            raise
+        return served
     finally:
         await connections.release_lease(scope, vault.store, connection, lease)
 
