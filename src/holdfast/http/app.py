@@ -93,9 +93,9 @@ class _Frame:
         if scope["method"] == "OPTIONS" and not browser:
             await _preflight()(scope, receive, send)
             return
-        if b"%2f" in scope.get("raw_path", b"").lower():
-            # A slash inside an id would become a path of its own.
-            raise EntityNotFoundError("path", "%2F")
+        if b"%2f" in scope.get("raw_path", b"").lower() or "\x00" in scope["path"]:
+            # A slash inside an id would become a path of its own, and a NUL is no text to PostgreSQL.
+            raise EntityNotFoundError("path", "an id with %2F or %00")
         for pattern, endpoint in self._endpoints.get(scope["method"], ()):
             if match := pattern.match(scope["path"]):
                 scope["path_params"] = match.groupdict()

@@ -36,7 +36,10 @@ async def read_json(request: Request) -> Any:
     media, _, charset = request.headers.get("content-type", "").partition(";")
     if media.strip().lower() not in _MEDIA or not _is_utf8(charset) or request.headers.get("content-encoding"):
         raise UnsupportedMediaTypeError()
-    return parse(raw)
+    document = parse(raw)
+    if document is None:
+        raise RequestValidationError("The body is null; leave it out, or send an object.")
+    return document
 
 
 def parse(raw: bytes) -> Any:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.domain.connection import IntegrationState, integration_state
-from holdfast.domain.tenancy import DEFAULT_KEY_SCOPES, ApiKey, Application, Confirmation, Integration
+from holdfast.domain.tenancy import DEFAULT_KEY_SCOPES, KEY_SCOPES, ApiKey, Application, Confirmation, Integration
 from holdfast.http.connections import ServiceId, UnifiedApi
 from holdfast.http.oauth import ApplicationId
 from holdfast.http.operations import Api, Body, Call, Param
@@ -21,6 +21,7 @@ KeyId = Annotated[str, Param("path", "key_id", "The API key's id.")]
 APPLICATION = "/manage/applications/{application_id}"
 INTEGRATION = APPLICATION + "/integrations/{unified_api}/{service_id}"
 ERRORS = (400, 401, 404, 422)
+KeyScope = Annotated[str, Meta(extra_json_schema={"enum": list(KEY_SCOPES)})]
 
 
 class ApplicationInput(msgspec.Struct, kw_only=True):
@@ -42,7 +43,7 @@ class ApplicationChange(msgspec.Struct, kw_only=True):
 class KeyInput(msgspec.Struct, kw_only=True):
     """What a new API key may do."""
 
-    scopes: list[str] = msgspec.field(default_factory=lambda: list(DEFAULT_KEY_SCOPES))
+    scopes: list[KeyScope] = msgspec.field(default_factory=lambda: list(DEFAULT_KEY_SCOPES))
 
 
 class IntegrationInput(msgspec.Struct, kw_only=True):

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from holdfast.domain.connection import State
 from holdfast.errors import RequestValidationError
 from holdfast.http import errors
-from holdfast.http.connections import ServiceId, UnifiedApi, api
+from holdfast.http.connections import ServiceId, TokenBody, UnifiedApi, api
 from holdfast.http.operations import Api, Body, Call, Param, single_query
 from holdfast.usecases import Vault, authorize, connections
 
@@ -224,7 +224,7 @@ async def validate(
     call: Call,
     service_id: ServiceId,
     unified_api: UnifiedApi,
-    body: Annotated[CallbackStateInput, Body("Empty.", required=False)],
+    body: TokenBody,
 ) -> ValidateConnectionStateResponse:
     """Tries the connection's credentials: renews an OAuth token, asks the service about others."""
     subject = await connections.validate(call.scope, call.vault, unified_api, service_id)

@@ -243,8 +243,9 @@ def _convert(raw: str, parameter: Parameter) -> Any:
         raise RequestValidationError(f"The parameter {parameter.param.name} holds a NUL.")
     if parameter.param.style == "spaceDelimited":
         return raw.split()
+    is_bool = bool in get_args(parameter.type)
     try:
-        return msgspec.convert(raw.lower() if bool in get_args(parameter.type) else raw, parameter.type, strict=False)
+        return msgspec.convert(raw.lower(), bool, strict=False) if is_bool else msgspec.convert(raw, parameter.type)
     except msgspec.ValidationError:
         raise RequestValidationError(f"The parameter {parameter.param.name} does not have the expected type.") from None
 

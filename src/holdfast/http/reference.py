@@ -20,12 +20,7 @@ DEPTH = 3
 
 def page(document: Document) -> Callable[[Request], Any]:
     """The endpoint that shows `document`."""
-    environment = Environment(
-        loader=PackageLoader("holdfast.http"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters["words"] = _words
-    template = environment.get_template("docs.html")
+    template = _TEMPLATES.get_template("docs.html")
     shown = {
         "info": document["info"],
         "server": document["servers"][0]["url"],
@@ -48,6 +43,13 @@ def page(document: Document) -> Callable[[Request], Any]:
 def _words(text: str) -> Markup:
     """A text of the document, with what stands between backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
+
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("holdfast.http"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+    lstrip_blocks=True,
+)  # fmt: skip
+_TEMPLATES.filters["words"] = _words
 
 
 def _groups(document: Document) -> list[dict[str, Any]]:

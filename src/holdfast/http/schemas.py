@@ -153,5 +153,8 @@ def _nullable(schema: Schema) -> Schema:
         return schema
     if len(kinds) > 1:
         return {**rest, "anyOf": kinds, "nullable": True}
-    # A reference stands alone in OpenAPI 3.0.
-    return {**rest, "allOf": kinds, "nullable": True} if "$ref" in kinds[0] else {**kinds[0], **rest, "nullable": True}
+    if "$ref" in kinds[0]:
+        # A reference stands alone in OpenAPI 3.0.
+        return {**rest, "allOf": kinds, "nullable": True}
+    enum = {"enum": [*kinds[0]["enum"], None]} if "enum" in kinds[0] else {}
+    return {**kinds[0], **rest, **enum, "nullable": True}

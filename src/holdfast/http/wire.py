@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.catalog import Catalog
 from holdfast.domain.connection import (
@@ -209,7 +209,7 @@ class ImportCredentials(msgspec.Struct, kw_only=True):
 
     refresh_token: str | None = None
     access_token: str | None = None
-    issued_at: str | None = None
+    issued_at: Annotated[str | None, Meta(extra_json_schema={"format": "date-time"})] = None
     expires_in: int | None = None
 
 

@@ -3,9 +3,10 @@
      offset  0     2    3         11         27               59          71
     blob = | "HF" | 01 | key id 8 | salt 16  | commitment 32  | nonce 12  | AES-256-GCM ciphertext, then its tag 16 |
 
-    (record key 32, commitment 32) = HKDF-SHA-256(key, salt, info = "hf1|" + key id)        RFC 5869
+    (record key 32, commitment 32) = HKDF-SHA-256(key, info = "hf1|" + key id + salt)        RFC 5869
     associated data                = "hf1|" + key id + place
 
+- The salt stands in `info`: the key is random, so its extraction, the same each time, is done once (section 3.1).
 - Each blob has a record key of its own, so no key ever comes near the number of messages that GCM allows it.
 - GCM alone lets somebody make one blob that opens under two keys; the commitment rules that out.
 - The *place* is the table, column, application, row and generation that the blob was written for, each part with
@@ -26,6 +27,7 @@ from typing import Final, NamedTuple, NoReturn
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from holdfast.domain.mac import Mac
 from holdfast.errors import IntegrityError
 
 KEY_SIZE: Final = 32
@@ -43,14 +45,18 @@ class Place(NamedTuple):
     generation: int = 0
 
     def encode(self) -> bytes:
-        parts = (self.table, self.column, self.application_id, str(self.generation), *self.ids)
-        return "".join([f"{len(part)}:{part}" for part in parts]).encode()
+        table, column, app, ids, number = self
+        generation = str(number)
+        row = "".join([f"{len(id)}:{id}" for id in ids])
+        return (
+            f"{len(table)}:{table}{len(column)}:{column}{len(app)}:{app}{len(generation)}:{generation}{row}"
+        ).encode()
 
 
 class Key:
     """A key that seals and opens. It prints as its id, and its bytes are not to be had."""
 
-    __slots__ = ("_info", "_secret", "id")
+    __slots__ = ("_expand", "_info", "_secret", "id")
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) != KEY_SIZE:
@@ -58,6 +64,7 @@ class Key:
         self._secret = secret
         self.id = sha256(b"kid|" + secret).digest()[:8]
         self._info = b"hf1|" + self.id
+        self._expand = Mac(hmac.digest(bytes(32), secret, "sha256"))
 
     @classmethod
     def generate(cls) -> Key:
@@ -92,14 +99,13 @@ class Key:
 
     def subkey(self, purpose: str) -> bytes:
         """32 bytes for a use other than sealing, unrelated to those of any other purpose."""
-        extracted = hmac.digest(bytes(32), self._secret, "sha256")
-        return hmac.digest(extracted, b"hf1|subkey|" + purpose.encode() + b"\x01", "sha256")
+        return self._expand.digest(b"hf1|subkey|" + purpose.encode() + b"\x01")
 
     def _derive(self, salt: bytes) -> tuple[bytes, bytes]:
         """HKDF-SHA-256 (RFC 5869) to 64 bytes: the record key and the commitment."""
-        extracted = hmac.digest(salt, self._secret, "sha256")
-        first = hmac.digest(extracted, self._info + b"\x01", "sha256")
-        return first, hmac.digest(extracted, first + self._info + b"\x02", "sha256")
+        info = self._info + salt
+        first = self._expand.digest(info + b"\x01")
+        return first, self._expand.digest(first + info + b"\x02")
 
     def __repr__(self) -> str:
         return f"Key({self.id.hex()})"

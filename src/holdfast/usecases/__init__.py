@@ -14,11 +14,12 @@ They take a `Scope` and a `Vault`. They know nothing of HTTP in front of them: e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from holdfast.catalog import Catalog
 from holdfast.clock import Clock
 from holdfast.domain.exchange import Send
+from holdfast.domain.mac import Mac
 from holdfast.domain.masking import Masks
 from holdfast.store import Store
 from holdfast.usecases.flight import Flights
@@ -29,12 +30,12 @@ from holdfast.usecases.recent import Recent
 class Keys:
     """The keys that MACs are made with, one for each purpose, so that no artefact passes for another."""
 
-    api_key: bytes = field(repr=False)
-    link: bytes = field(repr=False)
-    flow: bytes = field(repr=False)
-    confirm: bytes = field(repr=False)
-    cookie: bytes = field(repr=False)
-    context: bytes = field(repr=False)
+    api_key: Mac
+    link: Mac
+    flow: Mac
+    confirm: Mac
+    cookie: Mac
+    context: Mac
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ The order of the checks is the defence: who asked (state), from which browser (c
 from __future__ import annotations
 
 import base64
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -216,7 +215,7 @@ def callback_context(scope: Scope, vault: Vault, service_id: str) -> str:
     if vault.catalog.is_shipped(service_id):
         return ""
     named = f"{len(scope.application_id)}:{scope.application_id}{service_id}"
-    mac = hmac.digest(vault.keys.context, named.encode(), "sha256")
+    mac = vault.keys.context.digest(named.encode())
     return base64.b32encode(mac)[:16].decode().lower()
 
 

@@ -8,7 +8,6 @@ is random, a MAC is enough: a slow password hash would only make wrong keys expe
 
 from __future__ import annotations
 
-import hmac
 import secrets
 import zlib
 
@@ -56,4 +55,4 @@ def _new_key(application_id: str) -> str:
 
 
 def _mac(vault: Vault, text: str) -> bytes:
-    return hmac.digest(vault.keys.api_key, text.encode("utf-8", "surrogatepass"), "sha256")
+    return vault.keys.api_key.digest(text.encode("utf-8", "surrogatepass"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hmac
 import secrets
+from binascii import b2a_base64
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -18,6 +19,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
 from holdfast.domain.connection import Connection
+from holdfast.domain.mac import Mac
 from holdfast.domain.tenancy import Scope
 from holdfast.errors import OAuthInvalidStateError
 from holdfast.usecases import Vault
@@ -28,8 +30,16 @@ Audience = Literal["authorize", "revoke"]
 LINK_LIFETIME = 3600
 LINK_LIMIT = 4096
 TYPE = "vlink+jwt"
-_HEADER = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"vlink+jwt"}').rstrip(b"=")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _encode = msgspec.json.Encoder().encode
+
+
+def _base64url(data: bytes) -> bytes:
+    """Without padding (RFC 7515 section 2)."""
+    return b2a_base64(data, newline=False).translate(_URL_SAFE).rstrip(b"=")
+
+
+_HEADER = _base64url(b'{"alg":"HS256","typ":"vlink+jwt"}')
 
 
 class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,9 +78,8 @@ def sign(scope: Scope, vault: Vault, unified_api: str, service_id: str, aud: Aud
         jti=jti,
     )
     # Signed by hand because every connection in every answer carries one (RFC 7515 section 5.1).
-    signed = _HEADER + b"." + base64.urlsafe_b64encode(_encode(link)).rstrip(b"=")
-    mac = hmac.digest(vault.keys.link, signed, "sha256")
-    return (signed + b"." + base64.urlsafe_b64encode(mac).rstrip(b"=")).decode()
+    signed = _HEADER + b"." + _base64url(_encode(link))
+    return (signed + b"." + _base64url(vault.keys.link.digest(signed))).decode()
 
 
 def read(vault: Vault, text: str, aud: Audience) -> Link:
@@ -78,7 +87,7 @@ def read(vault: Vault, text: str, aud: Audience) -> Link:
     if len(text) > LINK_LIMIT:
         raise OAuthInvalidStateError()
     try:
-        token = jws.deserialize_compact(text, OctKey.import_key(vault.keys.link), algorithms=["HS256"])
+        token = jws.deserialize_compact(text, OctKey.import_key(vault.keys.link.key), algorithms=["HS256"])
         link = msgspec.json.decode(token.payload, type=Link)
     except (JoseError, msgspec.DecodeError, ValueError):
         raise OAuthInvalidStateError() from None
@@ -99,9 +108,9 @@ def grant_name(connection: Connection) -> str:
 def new_flow_state(vault: Vault) -> State:
     """A flow state of 256 random bits followed by their MAC."""
     random = secrets.token_bytes(32)
-    proof = hmac.digest(vault.keys.flow, b"proof" + random, "sha256")[:16]
+    proof = vault.keys.flow.digest(b"proof" + random)[:16]
     text = base64.urlsafe_b64encode(random + proof).decode()
-    return State(text, hmac.digest(vault.keys.flow, b"store" + random, "sha256"))
+    return State(text, vault.keys.flow.digest(b"store" + random))
 
 
 def flow_state_mac(vault: Vault, text: str) -> bytes:
@@ -111,19 +120,19 @@ def flow_state_mac(vault: Vault, text: str) -> bytes:
     except ValueError:
         raw = b""
     random, proof = raw[:32], raw[32:]
-    if not hmac.compare_digest(proof, hmac.digest(vault.keys.flow, b"proof" + random, "sha256")[:16]):
+    if not hmac.compare_digest(proof, vault.keys.flow.digest(b"proof" + random)[:16]):
         raise OAuthInvalidStateError()
-    return hmac.digest(vault.keys.flow, b"store" + random, "sha256")
+    return vault.keys.flow.digest(b"store" + random)
 
 
-def new_token(key: bytes) -> State:
+def new_token(key: Mac) -> State:
     """A random token of 256 bits and its MAC under `key`."""
     text = secrets.token_urlsafe(32)
     return State(text, token_mac(key, text))
 
 
-def token_mac(key: bytes, text: str) -> bytes:
-    return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
+def token_mac(key: Mac, text: str) -> bytes:
+    return key.digest(text.encode("utf-8", "surrogatepass"))
 
 
 def binding_cookie(vault: Vault, state_mac: bytes) -> str:

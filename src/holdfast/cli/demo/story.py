@@ -75,13 +75,13 @@ class Story:
         )
 
     async def provider_starts(self, step: Step) -> None:
-        step.say(f"{self.stage.provider.url}: OAuth 2.0 with PKCE, a consent page, a small CRM")
+        step.say(f"{self.stage.provider.url}, OAuth 2.0 with PKCE, a consent page, a small CRM")
         step.say(f"Access tokens live {ACCESS_LIFETIME} s; a refresh token that comes twice ends the whole grant")
 
     async def vault_starts(self, step: Step) -> None:
         page = await self.stage.browser().visit(f"{self.stage.url}/ready")
         _check(page.status == 200, f"{self.stage.url}/ready answered {page.status}")
-        step.say(f"{self.stage.url}: open after {self.stage.startup:.2f} s, with SQLite and a new master key")
+        step.say(f"{self.stage.url}, open after {self.stage.startup:.2f} s, with SQLite and a new master key")
         step.say(f"Data in {self.stage.directory}")
 
     async def application_created(self, step: Step) -> None:
@@ -96,7 +96,7 @@ class Story:
         made = await self.product.manage("PUT", path, client, self.stage.admin_token)
         _check(made["integration_state"] == "configured", f"the integration is {made['integration_state']}")
         self.stage.register(made["redirect_uri"])
-        step.say("PUT …/integrations/crm/sandbox-crm: the application's OAuth client, its secret sealed")
+        step.say(f"PUT …/integrations/crm/{SERVICE}: the application's OAuth client, its secret sealed")
         step.say(f"Registered at the provider: {made['redirect_uri']}")
 
     async def link_opened(self, step: Step) -> None:
@@ -128,7 +128,7 @@ class Story:
         fields = await self.product.ask("GET", f"{CONNECTION}/leads/custom-fields", CUSTOMER)
         _check(self.stage.provider.calls["api"] == before + 1, "the CRM was not asked exactly once")
         _check(bool(fields), "the CRM's custom fields are missing")
-        step.say(f"GET {CONNECTION}/leads/custom-fields: {', '.join(f['name'] for f in fields)}")
+        step.say(f"GET …/crm/{SERVICE}/leads/custom-fields: {', '.join(f['name'] for f in fields)}")
         step.say("Read from the CRM with the customer's token, which the product never sees")
 
     async def expired(self, step: Step) -> None:

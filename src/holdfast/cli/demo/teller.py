@@ -44,6 +44,11 @@ Requests, as they come; Ctrl-C ends and removes everything:
 """
 
 
+# What a reader should not miss, and what can be clicked on.
+POINTS = r"\b(callable|added|revoked|none|[0-9]+ (refresh|answers|ms))\b"
+ADDRESSES = r"http://[0-9.:]+[^\s:,]*"
+
+
 @dataclass(frozen=True, slots=True)
 class Invitation:
     """What somebody at the terminal can try on their own."""
@@ -83,7 +88,7 @@ class Teller:
         self._live = False
 
     def open(self) -> None:
-        text = Text("A vault, a provider and a customer on this machine. Every line below was answered over HTTP.")
+        text = Text("A vault, a provider and a customer, all on this machine. What you read happened a moment before.")
         self._console.print(Panel(text, title=f"Holdfast {__version__}", title_align="left", width=self._width))
 
     @contextmanager
@@ -97,10 +102,10 @@ class Teller:
         except (Unexpected, HoldfastError, BrowserError) as error:
             self._console.print(Text.assemble(("✗ ", "bold red"), (title, "bold")))
             raise click.ClickException(f"{title}: {error}") from None
-        seconds = time.perf_counter() - began
-        self._console.print(Text.assemble(("✓ ", "bold green"), (title, "bold"), (f"  {seconds:.2f} s", "dim")))
+        took = f"  {(time.perf_counter() - began) * 1000:,.0f} ms"
+        self._console.print(Text.assemble(("✓ ", "bold green"), (title, "bold"), (took, "dim")))
         for said in step.said:
-            self._console.print(Padding(Text(said, "dim"), (0, 0, 0, 2), expand=False))
+            self._console.print(Padding(_marked(said), (0, 0, 0, 2), expand=False))
 
     def close(self, counts: Mapping[str, int]) -> None:
         """The summary: what the provider was asked."""
@@ -139,3 +144,10 @@ class Teller:
         drawing = self._console.export_svg(title="holdfast demo --exit", unique_id="demo")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(re.sub(r"@font-face \{.*?\}\s*", "", drawing, flags=re.DOTALL), encoding="utf-8")
+
+
+def _marked(said: str) -> Text:
+    text = Text(said, "dim")
+    text.highlight_regex(ADDRESSES, "not dim cyan")
+    text.highlight_regex(POINTS, "not dim bold green")
+    return text
