@@ -47,7 +47,8 @@ def prepare(settings: Settings) -> None:
     key_file = settings.data_dir / MASTER_KEY_FILE
     given = settings.master_key or settings.master_key_file
     if not given and not key_file.exists():
-        if not settings.database_url.startswith("sqlite:") or (settings.data_dir / "holdfast.db").exists():
+        file = Path(settings.database_url.removeprefix("sqlite:///"))
+        if not settings.database_url.startswith("sqlite:") or file.exists():
             raise SettingsError(
                 f"There is no master key: {key_file} does not exist. Put the key file back, or name it with "
                 "HOLDFAST_MASTER_KEY_FILE; without it, what this database holds cannot be opened."

@@ -63,7 +63,7 @@ async def store_settings(vault: Deployment, api: str, service: str, **settings: 
 
 async def test_a_setting_that_is_no_host_label_is_refused_when_it_is_sent(vault: Deployment) -> None:
     """Nothing of it is stored, and nothing is called with it: the whole corpus, one after the other."""
-    sent = [(value, await set_settings(vault, DESK_PATH, **{**COMPLETE, "subdomain": value})) for value in NO_LABELS]
+    sent = [(value, await set_settings(vault, DESK_PATH, subdomain=value)) for value in NO_LABELS]
 
     assert {value: reply.status for value, reply in sent if reply.status != 422} == {}
     assert {reply.body["type_name"] for _, reply in sent} == {"ConnectionSettingsError"}
@@ -73,7 +73,7 @@ async def test_a_setting_that_is_no_host_label_is_refused_when_it_is_sent(vault:
 
 async def test_a_setting_of_another_type_is_refused_when_it_is_sent(vault: Deployment) -> None:
     """A list or an object has no text that a host could be made of."""
-    sent = [await set_settings(vault, DESK_PATH, **{**COMPLETE, "subdomain": value}) for value in NO_TEXTS]
+    sent = [await set_settings(vault, DESK_PATH, subdomain=value) for value in NO_TEXTS]
 
     assert {reply.status for reply in sent} <= {400, 422}
     assert vault.network.requests == []

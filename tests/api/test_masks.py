@@ -59,42 +59,45 @@ async def test_a_secret_setting_is_in_no_answer(vault: Deployment) -> None:
     assert "api_key" not in replies[1].data["settings"]
 
 
+@pytest.mark.parametrize("secret", [90210123, 90210.123, True])
+async def test_a_secret_that_is_no_text_is_masked_all_the_same(vault: Deployment, secret: object) -> None:
+    """Some keys are numbers, and some clients send them as such."""
+    reply = await set_settings(vault, api_key=secret)
+
+    assert "90210" not in reply.text
+    assert (await form(vault))["api_key"].startswith(PREFIX)
+    assert (await set_settings(vault, **await form(vault))).status == 200
+
+
 async def test_a_form_that_is_sent_back_changes_nothing(vault: Deployment) -> None:
     """Components send every value that they were given, hidden ones and masks included."""
-    before = await key_in_use(vault)
+    before, shown = await key_in_use(vault), await form(vault)
 
-    reply = await set_settings(vault, **await form(vault))
+    reply = await set_settings(vault, **shown)
 
     assert reply.status == 200
+    assert await form(vault) == shown
     assert await key_in_use(vault) == before
-    assert (await form(vault)) | {"signature": ""} == await form(vault)
 
 
 async def test_another_field_can_be_changed_beside_a_mask(vault: Deployment) -> None:
     """The usual edit of a form."""
+    before = await key_in_use(vault)
+
     await set_settings(vault, **{**await form(vault), "signature": "Kind regards,\nNorthwind"})
 
     assert (await form(vault))["signature"] == "Kind regards,\nNorthwind"
-    assert await key_in_use(vault) == await key_in_use(vault)
-    assert (await vault.connection(DESK, "issue-tracking"))["state"] == "callable"
+    assert await key_in_use(vault) == before
 
 
 async def test_an_edited_mask_is_refused(vault: Deployment) -> None:
     """It is neither the old secret nor a new one; what is stored stays."""
-    before = await key_in_use(vault)
-    mask = (await form(vault))["api_key"]
-    edited = [
-        mask + "x",
-        mask[:-1],
-        mask[:-1] + ("0" if mask[-1] != "0" else "1"),
-        mask.upper(),
-        PREFIX,
-        PREFIX + SECRET,
-    ]
+    before, mask = await key_in_use(vault), (await form(vault))["api_key"]
+    edited = [f"{mask}x", mask[:-1], mask[:-1] + ("0" if mask[-1] != "0" else "1"), PREFIX, PREFIX + SECRET]
 
-    replies = [await set_settings(vault, api_key=value) for value in edited if value.startswith(PREFIX)]
+    replies = [await set_settings(vault, api_key=value) for value in edited]
 
-    assert {reply.status for reply in replies} == {422}
+    assert [reply.status for reply in replies] == [422] * len(edited)
     assert await key_in_use(vault) == before
 
 

@@ -109,11 +109,13 @@ def test_a_mistake_is_told_in_one_line(shared: Holdfast, arguments: list[str], s
 
 
 def test_a_failure_shows_where_it_comes_from_when_asked(shared: Holdfast) -> None:
-    """--debug adds the traceback that is left out otherwise."""
-    failed = shared.run("--debug", "apps", "show", "4f8a")
+    """--debug and the log level add the traceback that is left out otherwise."""
+    by_option = shared.run("--debug", "apps", "show", "4f8a")
+    by_level = shared.run("apps", "show", "4f8a", settings={"HOLDFAST_LOG_LEVEL": "debug"})
 
-    assert failed.status == 1
-    assert "Traceback" in failed.err
+    assert (by_option.status, by_level.status) == (1, 1)
+    assert "Traceback" in by_option.err
+    assert "Traceback" in by_level.err
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_the_story_is_told_to_its_end(holdfast: Holdfast) -> None:
     told = holdfast.run("demo", "--exit", "--port", "0")
 
     assert (told.status, told.err) == (0, "")
-    assert re.findall(r"^✓ (.*?)  \d+\.\d\d s$", told.out, re.MULTILINE) == STEPS
+    assert re.findall(r"^✓ (.*?)  [\d,]+ ms$", told.out, re.MULTILINE) == STEPS
     assert re.search(r"Refreshes +1 ", told.out)
     assert left_behind(holdfast) == []
 
@@ -101,7 +101,7 @@ def test_a_recording_is_what_was_printed(holdfast: Holdfast) -> None:
 def test_a_port_that_is_taken_is_told(holdfast: Holdfast) -> None:
     """A port that was asked for is not silently another one."""
     running = holdfast.start("demo", "--port", "0")
-    port = urlsplit(running.line(r"(http://127\.0\.0\.1:\d+): open after")[1]).port
+    port = urlsplit(running.line(r"(http://127\.0\.0\.1:\d+), open after")[1]).port
 
     refused = holdfast.run("demo", "--exit", "--port", str(port))
 

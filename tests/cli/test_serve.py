@@ -7,11 +7,15 @@ import signal
 import socket
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from executable import PATIENCE, Holdfast, Running, connections
+
+if TYPE_CHECKING:
+    from tests.conftest import PostgresServer
 
 
 def mode(path: Path) -> str:
@@ -107,6 +111,19 @@ def test_what_has_begun_is_answered(holdfast: Holdfast) -> None:
     assert running.process.wait(PATIENCE) == 0
 
 
+async def test_it_serves_from_postgresql(holdfast: Holdfast, postgres_server: PostgresServer) -> None:
+    """A database URL and a master key are all that changes; two processes share the database."""
+    async with postgres_server.database() as url:
+        key = holdfast.run("keys", "new").out.strip()
+        holdfast.settings |= {"HOLDFAST_DATABASE_URL": url, "HOLDFAST_MASTER_KEY": key}
+        application = holdfast.application()
+
+        running = holdfast.serve("--workers", "2")
+
+        assert connections(running.url, application).status_code == 200
+        assert running.stop() == 0
+
+
 def test_a_second_start_keeps_everything(holdfast: Holdfast) -> None:
     """Master key, admin token and what is sealed under them are those of the first start."""
     holdfast.serve().stop()
@@ -119,8 +136,10 @@ def test_a_second_start_keeps_everything(holdfast: Holdfast) -> None:
     assert connections(running.url, application).status_code == 200
 
 
-def test_a_database_without_its_key_is_refused(holdfast: Holdfast) -> None:
+@pytest.mark.parametrize("url", ["", "sqlite:///elsewhere.db"])
+def test_a_database_without_its_key_is_refused(holdfast: Holdfast, url: str) -> None:
     """A vanished master key is told by its name, and no new one takes its place."""
+    holdfast.settings["HOLDFAST_DATABASE_URL"] = url
     holdfast.application()
     (holdfast.data / "master.key").unlink()
 

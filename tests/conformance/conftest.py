@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 from described import DOCUMENT, deployment
 from generated_client import PACKAGE, generate
+from live import Live, live
 
 from holdfast.testing.harness import Deployment
+
+collect_ignore = [] if "HOLDFAST_SEED_DOCUMENT" in os.environ else ["test_seed_examples.py"]
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +40,12 @@ def generated(request: pytest.FixtureRequest) -> Path:
 async def vault(tmp_path: Path) -> AsyncIterator[Deployment]:
     """A vault on SQLite whose answers are checked."""
     async with deployment(tmp_path) as vault:
+        yield vault
+
+
+@pytest.fixture
+async def live_vault(tmp_path: Path) -> AsyncIterator[Live]:
+    async with live(tmp_path) as vault:
         yield vault
 
 

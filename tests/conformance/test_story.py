@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 from generated_client import PACKAGE
-from live import Live, live
+from live import Live
 
 
 class Told:
@@ -34,22 +32,16 @@ class Told:
         return str(answer.data.state.value)
 
 
-@pytest.fixture
-async def vault(tmp_path: Path) -> AsyncIterator[Live]:
-    async with live(tmp_path) as vault:
-        yield vault
-
-
 @pytest.fixture(params=["openapi_client", PACKAGE])
-def told(request: pytest.FixtureRequest, vault: Live, monkeypatch: pytest.MonkeyPatch) -> Told:
+def told(request: pytest.FixtureRequest, live_vault: Live, monkeypatch: pytest.MonkeyPatch) -> Told:
     if request.param == PACKAGE:
         monkeypatch.syspath_prepend(str(request.getfixturevalue("generated")))
-    return Told(importlib.import_module(request.param), vault)
+    return Told(importlib.import_module(request.param), live_vault)
 
 
-async def test_a_connection_from_its_first_day_to_its_last(vault: Live, told: Told) -> None:
+async def test_a_connection_from_its_first_day_to_its_last(live_vault: Live, told: Told) -> None:
     """Added, set, authorized by the customer, used, configured, revoked and deleted: each step shows in its state."""
-    who, about = (vault.consumer, vault.application_id), ("pipedrive", "crm")
+    who, about = (live_vault.consumer, live_vault.application_id), ("pipedrive", "crm")
     added = await told.call("connections_add", *who, *about, told.client.Connection(enabled=True))
     assert (added.status_code, added.data.state.value) == (201, "added")
 
@@ -58,10 +50,12 @@ async def test_a_connection_from_its_first_day_to_its_last(vault: Live, told: To
     assert updated.data.settings == {"owner_id": "17"}
 
     state = updated.data.authorize_url.partition("state=")[2]
-    assert await told.call("connections_authorize", about[0], who[1], state, vault.product, scope=["oauth"]) is None
-    assert vault.provider.calls["authorize"] == 1
+    assert (
+        await told.call("connections_authorize", about[0], who[1], state, live_vault.product, scope=["oauth"]) is None
+    )
+    assert live_vault.provider.calls["authorize"] == 1
 
-    sent, cookie = await vault.consented()
+    sent, cookie = await live_vault.consented()
     assert await told.call("connections_callback", sent["state"], sent["code"], cookie=cookie) is None
     connected = (await told.call("connections_one", *who, *about)).data
     assert (connected.state.value, connected.metadata) == ("callable", {"plan": "enterprise"})
@@ -81,17 +75,17 @@ async def test_a_connection_from_its_first_day_to_its_last(vault: Live, told: To
     assert [(field.id, field.value) for field in form.data.configuration] == [("pipeline_id", "2")]
 
     state = connected.revoke_url.partition("state=")[2]
-    assert await told.call("connections_revoke", about[0], who[1], state, vault.product) is None
-    assert await told.state(vault) == "added"
+    assert await told.call("connections_revoke", about[0], who[1], state, live_vault.product) is None
+    assert await told.state(live_vault) == "added"
 
     assert await told.call("connections_delete", *who, *about) is None
-    assert await told.state(vault) == "available"
+    assert await told.state(live_vault) == "available"
 
 
-async def test_a_connection_that_was_made_elsewhere(vault: Live, told: Told) -> None:
+async def test_a_connection_that_was_made_elsewhere(live_vault: Live, told: Told) -> None:
     """Tokens of other software are taken over; the client sends them by their names in the API."""
-    client, who = told.client, (vault.consumer, vault.application_id)
-    credentials = client.ConnectionImportDataCredentials(refresh_token=vault.refresh_token())
+    client, who = told.client, (live_vault.consumer, live_vault.application_id)
+    credentials = client.ConnectionImportDataCredentials(refresh_token=live_vault.refresh_token())
     given = client.ConnectionImportData(credentials=credentials, metadata={"company_id": "4711"})
 
     imported = await told.call("connections_import", *who, "pipedrive", "crm", given)
@@ -99,30 +93,30 @@ async def test_a_connection_that_was_made_elsewhere(vault: Live, told: Told) -> 
     assert (imported.status_code, imported.data.state.value) == (201, "callable")
     # It is renewed before its first use, because nobody said how old it is.
     await told.call("custom_fields_all", *who, "crm", "pipedrive", "leads")
-    assert vault.provider.calls["token:refresh_token"] == 1
+    assert live_vault.provider.calls["token:refresh_token"] == 1
 
 
-async def test_a_connection_by_credentials_of_its_own(vault: Live, told: Told) -> None:
+async def test_a_connection_by_credentials_of_its_own(live_vault: Live, told: Told) -> None:
     """A customer's client credentials are exchanged for a token, with a body or without."""
-    who, about = (vault.consumer, vault.application_id), ("personio", "hris")
+    who, about = (live_vault.consumer, live_vault.application_id), ("personio", "hris")
     secrets = {"client_id": "sandbox-client", "client_secret": "sandbox-secret"}
     await told.call("connections_update", *who, *about, told.client.Connection(settings=secrets))
-    assert await told.state(vault, *about) == "added"
+    assert await told.state(live_vault, *about) == "added"
 
     bodies: list[dict[str, Any]] = [{}, {"body": {}}, {"body": None}]
     for body in bodies:
         exchanged = await told.call("connections_token", *who, *about, **body)
         assert exchanged.data.state.value == "callable"
 
-    assert vault.provider.calls["token:client_credentials"] == 3
+    assert live_vault.provider.calls["token:client_credentials"] == 3
 
 
-async def test_an_error_is_an_exception_with_its_envelope(vault: Live, told: Told) -> None:
+async def test_an_error_is_an_exception_with_its_envelope(live_vault: Live, told: Told) -> None:
     """Programs catch the client's own exceptions and read what the vault says in them."""
     rest = importlib.import_module(f"{told.client.__name__}.rest")
 
     with pytest.raises(rest.ApiException) as raised:
-        await told.call("connections_one", vault.consumer, vault.application_id, "pipedrvie", "crm")
+        await told.call("connections_one", live_vault.consumer, live_vault.application_id, "pipedrvie", "crm")
 
     assert raised.value.status == 404
     assert raised.value.data.type_name == "ConnectorNotFoundError"

@@ -65,8 +65,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
 
 async def _try(settings: Settings) -> None:
     """Opens the vault once, so that it is migrated, and whatever is wrong is told, before there are processes."""
-    wiring.admin_token(settings)
-    async with wiring.open_vault(settings):
+    async with wiring.serving(settings):
         return
 
 

@@ -122,7 +122,7 @@ def _target(document: Document, schema: dict[str, Any]) -> dict[str, Any]:
 def _type(document: Document, schema: dict[str, Any]) -> str:
     target = _target(document, schema)
     if "enum" in target:
-        return " | ".join(target["enum"])
+        return " | ".join(word or "null" for word in target["enum"])
     if "$ref" in schema:
         return _name(schema)
     if "anyOf" in schema:
