@@ -22,7 +22,7 @@ from holdfast.testing.provider.shape import RotationMode
 from holdfast.usecases import revocations
 
 PATH = f"/vault/connections/crm/{SERVICE}"
-HOUR = 3600
+HOUR, PATIENCE = 3600, 30
 REFRESHES = "token:refresh_token"
 
 
@@ -33,8 +33,15 @@ def provider_with(rotation: RotationMode) -> dict[str, Any]:
 
 
 async def use(vault: Deployment, **options: Any) -> Reply:
-    """An operation that needs a token."""
-    return await vault.get(f"{PATH}/leads/custom-fields", **options)
+    """An operation that needs a token. One that waits for time that does not pass ends with a TimeoutError."""
+    async with asyncio.timeout(PATIENCE):
+        return await vault.get(f"{PATH}/leads/custom-fields", **options)
+
+
+async def renewing(vault: Deployment) -> None:
+    """Returns when a renewal waits for the provider's answer."""
+    async with asyncio.timeout(PATIENCE):
+        await vault.clock.asleep()
 
 
 async def works_on(vault: Deployment) -> bool:
@@ -114,7 +121,7 @@ async def test_a_caller_that_leaves_does_not_stop_a_renewal(vault: Deployment) -
     vault.clock.advance(HOUR)
     with vault.provider.behave(REFRESHES, stall(5, committed=True)):
         caller = asyncio.ensure_future(use(vault))
-        await vault.clock.asleep()
+        await renewing(vault)
 
         caller.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -134,7 +141,7 @@ async def test_a_shutdown_waits_for_a_renewal(vault: Deployment) -> None:
     with vault.provider.behave(REFRESHES, stall(5, committed=True)):
         async with another_node(vault) as stopping:
             caller = asyncio.ensure_future(use(stopping))
-            await vault.clock.asleep()
+            await renewing(vault)
             caller.cancel()
             vault.clock.advance(5)
 
@@ -149,7 +156,7 @@ async def test_whoever_is_refused_because_another_was_quicker_takes_its_token(de
         vault.clock.advance(HOUR)
         with vault.provider.behave(REFRESHES, stall(35), times=1):
             held_up = asyncio.ensure_future(use(vault))
-            await vault.clock.asleep()
+            await renewing(vault)
             vault.clock.advance(31)
 
             quicker = await use(other)
@@ -177,12 +184,12 @@ async def test_a_new_consent_wins_over_a_renewal_of_the_old_one(vault: Deploymen
     await vault.connect()
     vault.clock.advance(HOUR)
     with vault.provider.behave(REFRESHES, stall(5)):
-        renewing = asyncio.ensure_future(use(vault))
-        await vault.clock.asleep()
+        asked = asyncio.ensure_future(use(vault))
+        await renewing(vault)
 
         await vault.connect()
         vault.clock.advance(5)
-        await renewing
+        await asked
     vault.clock.advance(61)
     await revocations.attempt_due(vault.vault)
 
@@ -196,12 +203,12 @@ async def test_a_deleted_connection_stays_deleted(vault: Deployment) -> None:
     await vault.connect()
     vault.clock.advance(HOUR)
     with vault.provider.behave(REFRESHES, stall(5)):
-        renewing = asyncio.ensure_future(use(vault))
-        await vault.clock.asleep()
+        asked = asyncio.ensure_future(use(vault))
+        await renewing(vault)
 
         await vault.delete(PATH)
         vault.clock.advance(5)
-        reply = await renewing
+        reply = await asked
     vault.clock.advance(61)
     await revocations.attempt_due(vault.vault)
 

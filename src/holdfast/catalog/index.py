@@ -43,10 +43,14 @@ class Catalog:
 
     def get(self, unified_api: str, service_id: str) -> Connector:
         """The connector of `service_id`, if it offers `unified_api`. ConnectorNotFoundError otherwise."""
-        connector = self._connectors.get(service_id)
-        if connector is None or unified_api not in connector.unified_apis:
+        if not self.offers(unified_api, service_id):
             raise ConnectorNotFoundError("connector", f"{_printable(unified_api)}+{_printable(service_id)}")
-        return connector
+        return self._connectors[service_id]
+
+    def offers(self, unified_api: str, service_id: str) -> bool:
+        """Whether there is such a connector; a manifest of one's own may have been taken away since it was set up."""
+        connector = self._connectors.get(service_id)
+        return connector is not None and unified_api in connector.unified_apis
 
     def find(self, service_id: str) -> Connector | None:
         return self._connectors.get(service_id)

@@ -93,7 +93,7 @@ def list_integrations(application_id: str, as_json: bool) -> None:
         scope = manage.operator(application_id)
         await tenants.application(scope, vault.store)
         found = (await tenants.integrations(scope, vault.store)).values()
-        return [integration_data(vault, i) for i in found if vault.catalog.find(i.service_id)]
+        return [integration_data(vault, i) for i in found if vault.catalog.offers(i.unified_api, i.service_id)]
 
     found = with_vault(read)
     if as_json:

@@ -255,7 +255,11 @@ async def integrations(call: Call, application_id: ApplicationId) -> Integration
     await tenants.application(scope, call.vault.store)
     found = await tenants.integrations(scope, call.vault.store)
     return IntegrationsResponse(
-        data=[integration_data(call.vault, i) for i in found.values() if call.vault.catalog.find(i.service_id)]
+        data=[
+            integration_data(call.vault, i)
+            for i in found.values()
+            if call.vault.catalog.offers(i.unified_api, i.service_id)
+        ]
     )
 
 

@@ -65,9 +65,9 @@ async def every(scope: Scope, vault: Vault, unified_api: str | None, configured:
     held = await connections.of_consumer(scope, vault.store) if scope.consumer_id else {}
     found = []
     for (api, service_id), integration in (await integrations(scope, vault)).items():
-        connector = vault.catalog.find(service_id)
         wanted = integration.enabled and unified_api in (None, api)
-        if connector is not None and api in connector.unified_apis and wanted:
+        if wanted and vault.catalog.offers(api, service_id):
+            connector = vault.catalog.get(api, service_id)
             found.append(Subject(api, connector, integration, held.get((api, service_id))))
     return [s for s in found if configured is None or configured == (s.connection is not None)]
 

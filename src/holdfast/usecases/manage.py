@@ -120,7 +120,7 @@ async def put_integration(
 async def integration(vault: Vault, application_id: str, unified_api: str, service_id: str) -> Integration:
     """One integration. EntityNotFoundError."""
     found = await tenants.integration(operator(application_id), vault.store, unified_api, service_id)
-    if found is None or vault.catalog.find(service_id) is None:
+    if found is None or not vault.catalog.offers(unified_api, service_id):
         raise EntityNotFoundError("integration", f"{unified_api}+{service_id}")
     return found
 
