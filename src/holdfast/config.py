@@ -30,7 +30,7 @@ class Settings:
     """How this vault runs. A value that is None was not given, and its default stands under the data directory."""
 
     data_dir: Path = DATA_DIR
-    database_url: str = ""
+    database_url: str = field(default="", repr=False)
     public_url: str = PUBLIC_URL
     connectors_dir: Path | None = None
     egress_allow: str = ""

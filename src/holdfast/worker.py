@@ -24,6 +24,7 @@ async def run(vault: Vault) -> None:
         try:
             while await revocations.attempt_due(vault):
                 pass
+            vault.recent.expire()
             await flows.sweep(vault.store, vault.clock.now() - KEEP_FLOWS)
         except Unavailable as error:
             log.warning("worker_waits", reason=str(error))

@@ -167,6 +167,31 @@ async def test_a_re_authorization_that_nobody_confirms_changes_nothing(vault: De
     assert vault.provider.calls["token"] == 1
 
 
+async def test_a_re_authorization_that_nobody_confirms_switches_nothing_on(vault: Deployment) -> None:
+    """Whoever disabled the connection decides when it is used again."""
+    await vault.connect()
+    await vault.patch(PATH, json={"enabled": False})
+
+    await connect_unconfirmed(vault)
+
+    connection = await vault.connection()
+    assert (connection["enabled"], connection["state"]) == (False, "authorized")
+
+
+async def test_a_confirmed_code_that_is_refused_leaves_the_old_grant_in_force(vault: Deployment) -> None:
+    """The new authorization has failed, the old one has not."""
+    await vault.connect()
+    token = (await connect_unconfirmed(vault)).query["confirm_token"]
+    vault.clock.advance(120)
+
+    reply = await confirm(vault, token)
+
+    connection = await vault.connection()
+    assert reply.status == 422
+    assert (await vault.get(f"{PATH}/leads/custom-fields")).status == 200
+    assert (connection["state"], connection["health"]) == ("callable", "ok")
+
+
 async def test_of_two_flows_each_is_confirmed_by_its_own_consumer(vault: Deployment) -> None:
     """Tokens of two consumers do not cross."""
     mine = (await connect_unconfirmed(vault)).query["confirm_token"]

@@ -8,6 +8,7 @@ import pytest
 from accounts import open_account
 
 from holdfast.testing.harness import PUBLIC_URL, Deployment
+from holdfast.testing.provider import USERS
 
 ALL, ONE = "/vault/connections", "/vault/connections/crm/sandbox-crm"
 
@@ -54,7 +55,7 @@ async def test_a_connected_account_says_so(vault: Deployment) -> None:
     assert connection["revoke_url"].startswith(f"{PUBLIC_URL}/vault/revoke/sandbox-crm/{vault.application_id}?state=")
     told = ("credentials_expire_at", "last_refresh_failed_at", "last_downstream_error_at")
     assert [connection[name] for name in told] == [0, 0, 0]
-    assert connection["settings"] == {"company_id": "4218"} or connection["settings"].keys() == {"company_id"}
+    assert connection["settings"] == {"company_id": str(USERS[0].company_id)}
 
 
 async def test_the_list_has_every_integration_of_the_application(vault: Deployment) -> None:

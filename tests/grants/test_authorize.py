@@ -9,7 +9,7 @@ import pytest
 from driving import acme, setup
 
 from holdfast.errors import ConnectionSettingsError, GrantRejected, OAuthInvalidStateError, RequestValidationError
-from holdfast.grants.authorize import authorization_url, challenge, new_verifier, read_callback
+from holdfast.grants.authorize import authorization_url, challenge, manifest_scopes, new_verifier, read_callback
 
 AUTHORIZE = "https://auth.acme.example/authorize"
 
@@ -105,8 +105,15 @@ def test_a_missing_setting_is_named() -> None:
 
 
 def test_a_scope_may_contain_a_setting() -> None:
-    """A scope is a template too."""
-    assert query(url(scopes=("https://{shop}/.default",)))["scope"] == ["https://north/.default"]
+    """A manifest's scope is a template too; one without its setting is left out."""
+    connector = acme(scopes={"default": ["https://{shop}/.default", "{region}"]})
+
+    assert manifest_scopes(setup(connector), "crm") == ("https://north/.default",)
+
+
+def test_scopes_that_are_asked_for_are_no_templates() -> None:
+    """What an operator or a link names is sent as it is: it could otherwise name a secret."""
+    assert query(url(scopes=("{cred.client_secret}",)))["scope"] == ["{cred.client_secret}"]
 
 
 def test_a_callback_brings_a_code_and_settings() -> None:

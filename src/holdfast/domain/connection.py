@@ -87,6 +87,14 @@ class Connection(msgspec.Struct, frozen=True):
         """Without the settings, some of which are secrets."""
         return f"Connection({self.id} {self.unified_api}+{self.service_id})"
 
+    def switched_on(self) -> Connection:
+        return replace(self, enabled=True)
+
+    def same_consent(self, other: Connection) -> bool:
+        """Whether both are the same connection under the same consent, however often it was renewed meanwhile."""
+        mine, theirs = self.grant, other.grant
+        return self.id == other.id and (mine and mine.granted_at) == (theirs and theirs.granted_at)
+
 
 def value_of(setting: Setting, settings: Mapping[str, Any]) -> Any:
     """The stored value, else the manifest's default, else None."""
@@ -129,12 +137,12 @@ def state(connection: Connection | None, connector: Connector, now: int) -> Stat
 def health(connection: Connection, connector: Connector, now: int) -> Health:
     """The `health` of the API: the first of its conditions, in order of precedence, that holds."""
     authenticated = has_credentials(connection, connector)
+    if not authenticated and connection.pending_until > now:
+        return "pending_confirmation"
     if connection.revoked_at and not authenticated:
         return "revoked"
     if missing(connector, connection.settings) and (authenticated or connector.auth.oauth is None):
         return "missing_settings"
-    if not authenticated and connection.pending_until > now:
-        return "pending_confirmation"
     if not authenticated or connection.validation == "failed":
         return "needs_auth"
     if connection.last_refresh_failed_at:
@@ -184,19 +192,27 @@ def _consented_again(before: Connection | None, after: Connection) -> bool:
     return bool(before and before.grant and after.grant and before.grant.granted_at != after.grant.granted_at)
 
 
-def completed(
-    connection: Connection, found: Mapping[str, str], choices: Mapping[str, Sequence[Mapping[str, str]]]
-) -> Connection:
-    """The calls after connecting filled settings and offered choices; a choice without alternative is made."""
-    only = {id: offered[0]["value"] for id, offered in choices.items() if len(offered) == 1}
-    return replace(connection, settings={**only, **connection.settings, **found}, choices=dict(choices))
+def completed(connection: Connection, found: Mapping[str, str]) -> Connection:
+    """The calls after connecting filled settings."""
+    return replace(connection, settings={**connection.settings, **found})
+
+
+def chosen(connection: Connection, choices: Mapping[str, Sequence[Mapping[str, str]]]) -> Connection:
+    """The account offered choices. One without alternative is made; one that the account does not have is undone."""
+    settings = dict(connection.settings)
+    for id, offered in choices.items():
+        values = [option["value"] for option in offered]
+        if settings.get(id) not in values:
+            settings.pop(id, None)
+        if len(values) == 1:
+            settings[id] = values[0]
+    return replace(connection, settings=settings, choices={**connection.choices, **choices})
 
 
 def connected(connection: Connection, token: OAuthToken, captured: Mapping[str, str], now: int) -> Connection:
     """A new grant arrived: it replaces the old one and clears what was known against it."""
     return replace(
         connection,
-        enabled=True,
         grant=Grant.of(token, granted_at=now),
         settings={**connection.settings, **captured},
         revoked_at=0,
@@ -209,7 +225,7 @@ def connected(connection: Connection, token: OAuthToken, captured: Mapping[str, 
 
 def awaiting_confirmation(connection: Connection, until: int) -> Connection:
     """A grant waits for its consumer's confirmation; whatever credentials there are stay in force."""
-    return replace(connection, enabled=True, pending_until=until, revoked_at=0)
+    return replace(connection, pending_until=until)
 
 
 def refreshed(connection: Connection, token: OAuthToken, captured: Mapping[str, str]) -> Connection:
@@ -219,6 +235,7 @@ def refreshed(connection: Connection, token: OAuthToken, captured: Mapping[str, 
         connection,
         grant=Grant.of(token, granted_at),
         settings={**connection.settings, **captured},
+        validation=None,
         last_refresh_failed_at=0,
         retained_until=0,
     )

@@ -10,6 +10,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
+TEXT_LIMIT = 4096
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d*)\]|\['([^']+)'\]")
 
 
@@ -36,11 +37,13 @@ def read(document: Any, path: str) -> Any:
 
 
 def read_text(document: Any, path: str) -> str | None:
-    """A string or number at `path` as text; None for anything else, and for the empty string."""
+    """A string or number at `path` as text; None for anything else, for the empty string and for a very long one."""
     value = read(document, path)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    return str(value) or None
+    # A service may cut a text inside a pair of surrogates; half a pair can be stored nowhere.
+    text = str(value).encode("utf-8", "replace").decode()
+    return text if 0 < len(text) <= TEXT_LIMIT else None
 
 
 def _follow(value: Any, path: tuple[str | int | None, ...]) -> Any:

@@ -55,14 +55,15 @@ def read_token(oauth: OAuth, response: Response, now: int, previous: OAuthToken 
             "The provider issues tokens of a type that Holdfast cannot use.", status=response.status
         )
     refresh = _token_text(path.read(answer, shape.refresh_token))
+    idle = oauth.refresh.idle_lifetime if refresh else None
     return OAuthToken(
         access_token=Secret(access),
         refresh_token=Secret(refresh) if refresh else previous.refresh_token if previous else None,
         token_type=token_type,
         scope=path.read_text(answer, "scope"),
         issued_at=now,
-        expires_at=_expiry(answer, shape.expires, oauth.refresh.access_lifetime, now),
-        refresh_expires_at=_expiry(answer, shape.refresh_expires, oauth.refresh.idle_lifetime if refresh else None, now)
+        expires_at=_expiry(answer, shape.expires, oauth.refresh.access_lifetime, now, renewing=previous is not None),
+        refresh_expires_at=_expiry(answer, shape.refresh_expires, idle, now, renewing=previous is not None)
         or (previous.refresh_expires_at if previous else None),
     )
 
@@ -128,16 +129,25 @@ def _token_text(value: Any) -> str | None:
     return value
 
 
-def _expiry(answer: Any, expiry: Expiry | None, fallback: int | None, now: int) -> int | None:
+def _expiry(answer: Any, expiry: Expiry | None, fallback: int | None, now: int, *, renewing: bool) -> int | None:
+    """When the token expires (ms). A renewal is not given up for a lifetime that cannot be read: the old token is
+    spent by then."""
     value = path.read(answer, expiry.path) if expiry else None
-    if expiry is None or value is None or value == "":
-        return now + fallback * 1000 if fallback else None
-    if expiry.form == "iso":
-        return _instant(value)
-    number = _number(value)
-    if expiry.form == "seconds":
-        return now + int(number * 1000) if number <= LIFETIME_LIMIT else None
-    return int(number * 1000) if expiry.form == "epoch_s" else int(number)
+    try:
+        if expiry is not None and value not in (None, ""):
+            return _instant(value) if expiry.form == "iso" else _moment(_number(value), expiry.form, now)
+    except GrantDeferred:
+        if not renewing:
+            raise
+    return now + fallback * 1000 if fallback else None
+
+
+def _moment(number: float, form: str, now: int) -> int | None:
+    """None for a time so far away that it means "never"."""
+    seconds = number / 1000 if form == "epoch_ms" else number
+    if seconds > LIFETIME_LIMIT + (0 if form == "seconds" else now / 1000):
+        return None
+    return int(seconds * 1000) + (now if form == "seconds" else 0)
 
 
 def _number(value: Any) -> float:

@@ -47,7 +47,7 @@ def authorization_url(
         "response_type": "code",
         "client_id": setup.client.client_id,
         "redirect_uri": redirect_uri,
-        oauth.scopes.param: oauth.scopes.separator.join(_rendered(scopes, setup)),
+        oauth.scopes.param: oauth.scopes.separator.join(scopes),
         "state": state,
     }
     if verifier:
@@ -56,6 +56,13 @@ def authorization_url(
     params |= oauth.scopes.extra
     named = {oauth.authorize.rename.get(k, k): v for k, v in params.items() if v and k not in oauth.authorize.omit}
     return with_query(url, named, plus=oauth.scopes.plus_encoded)
+
+
+def manifest_scopes(setup: Setup, unified_api: str) -> tuple[str, ...]:
+    """The scopes that the manifest asks for under one unified API, with settings put into those that contain some."""
+    listed = (*setup.oauth.scopes.default, *setup.connector.unified_apis[unified_api].scopes)
+    rendered = (render(scope, setup.values) for scope in dict.fromkeys(listed))
+    return tuple(scope for scope in rendered if scope)
 
 
 def read_callback(setup: Setup, query: Mapping[str, str]) -> tuple[str, dict[str, str]]:
@@ -100,10 +107,6 @@ def _browser_hosts(setup: Setup, template: str) -> tuple[str, ...]:
     """The consent page's host holds no credential of ours, but a setting must not turn the link into a redirector."""
     bound = host_pattern(template)
     return (*setup.hosts, bound) if bound else setup.hosts
-
-
-def _rendered(scopes: Sequence[str], setup: Setup) -> list[str]:
-    return [scope for scope in (render(scope, setup.values) for scope in scopes) if scope]
 
 
 def _printable(text: str) -> str:

@@ -63,7 +63,11 @@ async def landing(request: Request) -> Response:
     message = request.query_params.get("error_message", "")[:200]
     failed = "error_type" in request.query_params
     title = "Not connected" if failed else "Connected"
-    text = f"{message} You can close this window and try again." if failed else "You can close this window."
+    text = (
+        f"{message} You can close this window and try again."
+        if failed
+        else "Return to where you came from. This window may be closed."
+    )
     nonce = secrets.token_urlsafe(16)
     policy = f"default-src 'none'; style-src 'nonce-{nonce}'; frame-ancestors 'none'; base-uri 'none'"
     headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}

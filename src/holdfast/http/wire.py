@@ -311,10 +311,10 @@ def patch(sent: ConnectionInput) -> Patch:
     return Patch(enabled=sent.enabled, settings=sent.settings, metadata=sent.metadata, configuration=configuration)
 
 
-def resource_defaults(sent: ConnectionInput, resource: str) -> list[Json]:
-    """The defaults that a caller sends for `resource`; entries for other resources are ignored."""
+def resource_defaults(sent: ConnectionInput, resource: str) -> list[Json] | None:
+    """The defaults that a caller sends for `resource`, None if it sends none; those of others are ignored."""
     items = _configuration_items(sent.configuration if isinstance(sent.configuration, list) else [])
-    return next((_defaults(item) for item in items if item.resource == resource), [])
+    return next((_defaults(item) for item in items if item.resource == resource), None)
 
 
 def imported(sent: ConnectionImportData, now: int) -> Import:

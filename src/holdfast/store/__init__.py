@@ -19,8 +19,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from holdfast.clock import Clock
+from holdfast.domain.tenancy import Scope
 from holdfast.store.database import Database, Queries
-from holdfast.store.keyring import Keyring
+from holdfast.store.keyring import Box, Keyring
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,11 @@ class Store:
     keyring: Keyring
     clock: Clock
     q: Queries
+
+    async def box(self, scope: Scope) -> Box:
+        """What seals and opens the values of the scope's application."""
+        # Through `q`: inside a transaction a second connection could be one that everybody waits for.
+        return await self.keyring.box(scope.application_id, self.q)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Store]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
+import structlog
 from msgspec.structs import replace
 
 from holdfast.domain.connection import Connection, Grant, events, state
@@ -19,10 +20,12 @@ from holdfast.domain.connector import Connector
 from holdfast.domain.credential import OAuthToken
 from holdfast.domain.event import EventType
 from holdfast.domain.tenancy import Scope
-from holdfast.errors import ConflictError, ConnectorCredentialsError
+from holdfast.errors import ConflictError, ConnectorCredentialsError, IntegrityError
 from holdfast.store import Store, journal, new_id, outbox, tenants
 from holdfast.store.database import Row
 from holdfast.store.keyring import Box, Place
+
+log = structlog.get_logger()
 
 ATTEMPTS = 5
 
@@ -37,7 +40,9 @@ _KEY = """application_id = :application_id AND consumer_id = :consumer_id
 
 _ONE = f"SELECT {_READ} FROM connections WHERE {_KEY}"
 _OF_CONSUMER = f"SELECT {_READ} FROM connections WHERE application_id = :application_id AND consumer_id = :consumer_id"
-_CREDENTIAL = f"SELECT credential, credential_generation FROM connections WHERE {_KEY}"
+_CREDENTIAL = f"SELECT credential, credential_generation FROM connections WHERE {_KEY} AND id = :id"
+# The row is ours from here to the commit: PostgreSQL would let others change it between our read and our write.
+_HOLD = f"UPDATE connections SET version = version WHERE {_KEY}"
 _INSERT = f"""
 INSERT INTO connections (application_id, consumer_id, unified_api, service_id, id, created_at, version, credential,
   {", ".join(_COLUMNS)})
@@ -52,7 +57,7 @@ _DELETE = f"DELETE FROM connections WHERE {_KEY} AND version = :version"
 
 _LEASE = f"""
 UPDATE connections SET lease_owner = :owner, lease_until = :until, attempt = attempt + 1, attempt_state = 'claimed'
-WHERE {_KEY} AND credential_generation = :generation AND (lease_owner IS NULL OR lease_until < :now)
+WHERE {_KEY} AND id = :id AND credential_generation = :generation AND (lease_owner IS NULL OR lease_until < :now)
 RETURNING attempt"""
 _RELEASE = f"""
 UPDATE connections SET lease_owner = NULL, lease_until = 0, attempt_state = NULL
@@ -77,7 +82,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to refresh one connection, until `until` (ms). `attempt` fences out whoever held it before."""
+    """The right to refresh one connection, until `until` (ms) by this node's clock.
+
+    Nodes whose clocks differ by more than a lease could both hold it; keep them in step (NTP).
+    """
 
     owner: str
     attempt: int
@@ -91,14 +99,21 @@ Also = Callable[[Store, Connection | None], Awaitable[None]]
 async def one(scope: Scope, store: Store, unified_api: str, service_id: str) -> Connection | None:
     """The consumer's connection, or None."""
     row = await store.q.one(_ONE, **_key(scope, unified_api, service_id))
-    return _connection(row, await store.keyring.box(scope.application_id)) if row else None
+    return _connection(row, await store.box(scope)) if row else None
 
 
 async def of_consumer(scope: Scope, store: Store) -> dict[tuple[str, str], Connection]:
     """The consumer's connections by (unified_api, service_id)."""
     rows = await store.q.all(_OF_CONSUMER, application_id=scope.application_id, consumer_id=scope.consumer_id)
-    box = await store.keyring.box(scope.application_id)
-    return {(row["unified_api"], row["service_id"]): _connection(row, box) for row in rows}
+    box = await store.box(scope)
+    found: dict[tuple[str, str], Connection] = {}
+    for row in rows:
+        try:
+            found[row["unified_api"], row["service_id"]] = _connection(row, box)
+        except IntegrityError:
+            # One damaged row must not take the others out of the list; asked for by name, it fails.
+            log.warning("damaged_connection", connection=row["id"])
+    return found
 
 
 def blank(scope: Scope, unified_api: str, service_id: str) -> Connection:
@@ -127,12 +142,12 @@ async def change(
 async def open_credential(scope: Scope, store: Store, connection: Connection, reason: str) -> tuple[OAuthToken, int]:
     """The stored token and its generation, journalled first. ConnectorCredentialsError if there is none."""
     key = _key(scope, connection.unified_api, connection.service_id)
-    row = await store.q.one(_CREDENTIAL, **key)
+    row = await store.q.one(_CREDENTIAL, **key, id=connection.id)
     if row is None or row["credential"] is None:
         raise ConnectorCredentialsError()
     generation = row["credential_generation"]
     await journal.append(scope, store, connection_id=connection.id, reason=reason, generation=generation)
-    box = await store.keyring.box(scope.application_id)
+    box = await store.box(scope)
     sealed = box.open(_place(scope, connection, "credential", generation), row["credential"])
     return OAuthToken.load(msgspec.json.decode(sealed)), generation
 
@@ -147,6 +162,7 @@ async def take_lease(scope: Scope, store: Store, connection: Connection, duratio
         owner=owner,
         until=now + duration,
         now=now,
+        id=connection.id,
         generation=connection.credential_generation,
     )
     return Lease(owner, row["attempt"], now + duration) if row else None
@@ -160,6 +176,7 @@ async def release_lease(scope: Scope, store: Store, connection: Connection, leas
 async def _change_once(
     scope: Scope, tx: Store, connector: Connector, unified_api: str, decide: Decide, also: Also | None
 ) -> tuple[Connection | None, Connection | None]:
+    await tx.q.run(_HOLD, **_key(scope, unified_api, connector.id))
     before = await one(scope, tx, unified_api, connector.id)
     decided = decide(before)
     if decided is None or (decided.connection == before and isinstance(decided.token, _Keep)):
@@ -193,7 +210,7 @@ async def _save(
         settings_generation=after.settings_generation + 1 if reseals else after.settings_generation,
         credential_generation=after.credential_generation + (0 if isinstance(token, _Keep) else 1),
     )
-    box = await tx.keyring.box(scope.application_id)
+    box = await tx.box(scope)
     written = await tx.q.run(
         _UPDATE if before else _INSERT,
         **_key(scope, after.unified_api, after.service_id),

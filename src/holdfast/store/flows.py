@@ -5,7 +5,7 @@ A state or a token is looked up by its MAC, so a copy of the database holds none
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -33,7 +33,7 @@ VALUES (:state_mac, :application_id, :consumer_id, :unified_api, :service_id, :c
 _CAP = """
 DELETE FROM flows WHERE application_id = :application_id AND consumer_id = :consumer_id
   AND unified_api = :unified_api AND service_id = :service_id
-  AND state_mac NOT IN (
+  AND state_mac <> :state_mac AND state_mac NOT IN (
     SELECT state_mac FROM flows WHERE application_id = :application_id AND consumer_id = :consumer_id
       AND unified_api = :unified_api AND service_id = :service_id ORDER BY created_at DESC LIMIT :open)"""
 
@@ -71,7 +71,7 @@ class Flow:
     nonce: str | None = None
     confirms: bool = False
     binding_mac: bytes | None = None
-    verifier: str | None = None
+    verifier: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -104,7 +104,7 @@ async def begin(scope: Scope, store: Store, state_mac: bytes, flow: Flow) -> Non
         now=now,
         expires_at=now + (FLOW_LIFETIME if flow.binding_mac else DELEGATED_LIFETIME),
     )
-    await store.q.run(_CAP, **connection, open=OPEN_FLOWS)
+    await store.q.run(_CAP, **connection, state_mac=state_mac, open=OPEN_FLOWS)
 
 
 async def spend(store: Store, state_mac: bytes, binding_mac: bytes) -> tuple[Scope, Flow]:
@@ -185,12 +185,12 @@ def _key(scope: Scope, unified_api: str, service_id: str) -> dict[str, Any]:
 
 
 async def _seal(store: Store, scope: Scope, table: str, mac: bytes, value: Any) -> bytes:
-    box = await store.keyring.box(scope.application_id)
+    box = await store.box(scope)
     return box.seal(_place(scope, table, mac), msgspec.json.encode(value))
 
 
 async def _open(store: Store, scope: Scope, table: str, mac: bytes, row: Row) -> Any:
-    box = await store.keyring.box(scope.application_id)
+    box = await store.box(scope)
     return msgspec.json.decode(box.open(_place(scope, table, mac), row["sealed"]))
 
 

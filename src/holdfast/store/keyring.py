@@ -87,13 +87,13 @@ class Keyring:
         _refuse_unknown([found["master_key_id"] for found in await db.all(_MASTERS)], masters)
         return cls(db, masters, clock, _unwrap(INSTANCE, row, masters))
 
-    async def box(self, application_id: str) -> Box:
+    async def box(self, application_id: str, q: Queries | None = None) -> Box:
         """The application's box: from memory, or with one read. IntegrityError if its data key is gone or altered."""
         opened_at, box = self._boxes.get(application_id, (0, None))
         if box is not None and self._clock.now() - opened_at < LIFETIME:
             self._boxes.move_to_end(application_id)
             return box
-        return await self._load(application_id)
+        return await self._load(application_id, q or self._db)
 
     async def create_data_key(self, q: Queries, application_id: str) -> None:
         """Gives the application its data key, in the caller's transaction. ConflictError if it has one."""
@@ -122,8 +122,8 @@ class Keyring:
         """A key of 32 bytes for the MACs of one purpose ("link", "apikey", …), the same on every node."""
         return self._instance.subkey(purpose)
 
-    async def _load(self, application_id: str) -> Box:
-        row = await self._db.one(_SELECT, application_id=_named(application_id))
+    async def _load(self, application_id: str, q: Queries) -> Box:
+        row = await q.one(_SELECT, application_id=_named(application_id))
         box = Box(application_id, _unwrap(application_id, row, self._masters))
         self._boxes[application_id] = self._clock.now(), box
         self._boxes.move_to_end(application_id)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -33,9 +33,10 @@ SELECT event_type FROM outbox WHERE application_id = :application_id AND consume
 ORDER BY occurred_at, id"""
 
 _OWE = """
-INSERT INTO revocations (id, application_id, consumer_id, unified_api, service_id, sealed,
+INSERT INTO revocations (id, application_id, consumer_id, connection_id, unified_api, service_id, sealed,
   attempts, due_at, lease_until, created_at)
-VALUES (:id, :application_id, :consumer_id, :unified_api, :service_id, :sealed, 0, :now, :lease_until, :now)"""
+VALUES (:id, :application_id, :consumer_id, :connection_id, :unified_api, :service_id, :sealed,
+  0, :now, :lease_until, :now)"""
 
 _DUE = """
 UPDATE revocations SET lease_until = :lease_until, attempts = attempts + 1
@@ -59,9 +60,10 @@ class Revocation:
 
     id: str
     scope: Scope
+    connection_id: str
     unified_api: str
     service_id: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(repr=False)
     token: OAuthToken
     attempts: int = 0
 
@@ -98,7 +100,7 @@ async def announced(scope: Scope, store: Store) -> list[str]:
 
 async def owe_revocation(scope: Scope, store: Store, connection: Connection, token: OAuthToken) -> Revocation:
     """Appends a revocation and leases it to the caller, who may try it at once."""
-    box = await store.keyring.box(scope.application_id)
+    box = await store.box(scope)
     id, now = new_id(), store.clock.now()
     sealed = msgspec.json.encode({"settings": dict(connection.settings), "token": token.dump()})
     await store.q.run(
@@ -106,13 +108,16 @@ async def owe_revocation(scope: Scope, store: Store, connection: Connection, tok
         id=id,
         application_id=scope.application_id,
         consumer_id=connection.consumer_id,
+        connection_id=connection.id,
         unified_api=connection.unified_api,
         service_id=connection.service_id,
         sealed=box.seal(_place(scope.application_id, id), sealed),
         now=now,
         lease_until=now + LEASE,
     )
-    return Revocation(id, scope, connection.unified_api, connection.service_id, connection.settings, token)
+    return Revocation(
+        id, scope, connection.id, connection.unified_api, connection.service_id, connection.settings, token
+    )
 
 
 async def due_revocation(store: Store) -> Revocation | None:
@@ -140,11 +145,12 @@ async def postpone(scope: Scope, store: Store, revocation: Revocation, due_at: i
 
 async def _revocation(store: Store, row: Row) -> Revocation:
     scope = Scope(row["application_id"], row["consumer_id"], "worker")
-    box = await store.keyring.box(scope.application_id)
+    box = await store.box(scope)
     opened = msgspec.json.decode(box.open(_place(scope.application_id, row["id"]), row["sealed"]))
     return Revocation(
         id=row["id"],
         scope=scope,
+        connection_id=row["connection_id"],
         unified_api=row["unified_api"],
         service_id=row["service_id"],
         settings=opened["settings"],

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import structlog
 
 from holdfast.domain.credential import Client, Secret
 from holdfast.domain.tenancy import ApiKey, Application, Integration, Scope
-from holdfast.errors import EntityNotFoundError
+from holdfast.errors import EntityNotFoundError, IntegrityError
 from holdfast.store import Store
 from holdfast.store.database import Row
 from holdfast.store.keyring import Place
+
+log = structlog.get_logger()
 
 _ADD_APPLICATION = """
 INSERT INTO applications (id, name, redirect_uris, confirmation, created_at)
@@ -142,8 +145,14 @@ async def put_integration(scope: Scope, store: Store, integration: Integration) 
 async def integrations(scope: Scope, store: Store) -> dict[tuple[str, str], Integration]:
     """The application's integrations by (unified_api, service_id)."""
     rows = await store.q.all(_INTEGRATIONS, application_id=scope.application_id)
-    found = [await _integration(scope, store, row) for row in rows]
-    return {(i.unified_api, i.service_id): i for i in found}
+    found: dict[tuple[str, str], Integration] = {}
+    for row in rows:
+        try:
+            found[row["unified_api"], row["service_id"]] = await _integration(scope, store, row)
+        except IntegrityError:
+            # One damaged row must not stop the application's others.
+            log.warning("damaged_integration", application=scope.application_id, service=row["service_id"])
+    return found
 
 
 async def integration(scope: Scope, store: Store, unified_api: str, service_id: str) -> Integration | None:
@@ -201,7 +210,7 @@ async def _seal_integration(scope: Scope, store: Store, integration: Integration
     members: dict[str, Any] = {"settings": {id: value.reveal() for id, value in integration.settings.items()}}
     if secret:
         members["client_secret"] = secret.reveal()
-    box = await store.keyring.box(scope.application_id)
+    box = await store.box(scope)
     place = _place(scope, integration.unified_api, integration.service_id, generation)
     return box.seal(place, msgspec.json.encode(members))
 
@@ -209,7 +218,7 @@ async def _seal_integration(scope: Scope, store: Store, integration: Integration
 async def _open_integration(scope: Scope, store: Store, row: Row) -> Mapping[str, Any]:
     if row["sealed"] is None:
         return {}
-    box = await store.keyring.box(scope.application_id)
+    box = await store.box(scope)
     place = _place(scope, row["unified_api"], row["service_id"], row["generation"])
     opened: Mapping[str, Any] = msgspec.json.decode(box.open(place, row["sealed"]))
     return opened

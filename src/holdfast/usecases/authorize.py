@@ -8,9 +8,8 @@ The order of the checks is the defence: who asked (state), from which browser (c
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import structlog
@@ -18,7 +17,6 @@ import structlog
 from holdfast.domain.connection import (
     Connection,
     awaiting_confirmation,
-    completed,
     disconnected,
     has_client,
     missing_for_authorization,
@@ -29,23 +27,21 @@ from holdfast.errors import (
     EntityNotFoundError,
     HoldfastError,
     InvalidStateError,
-    OAuthCodeExchangeError,
     OAuthCredentialsNotFoundError,
     OAuthInvalidStateError,
     OAuthRedirectUriError,
-    ProviderError,
     RequestValidationError,
     UnauthorizedError,
 )
-from holdfast.grants.authorize import authorization_url, new_verifier, read_callback, uses_pkce
-from holdfast.grants.call import after_connect, choices
-from holdfast.grants.flow import drive
-from holdfast.grants.token import exchange_code
+from holdfast.grants.authorize import authorization_url, manifest_scopes, new_verifier, read_callback, uses_pkce
+from holdfast.grants.flow import Setup
 from holdfast.store import Store, connections, flows
 from holdfast.store.connections import Change
 from holdfast.store.flows import Flow, Pending
 from holdfast.store.outbox import Revocation
-from holdfast.usecases import Vault, credentials, links, revocations
+from holdfast.usecases import Vault, links, revocations
+from holdfast.usecases.redemption import redeem
+from holdfast.usecases.setup import setup
 from holdfast.usecases.tenants import Subject, application, require_enabled, subject
 
 log = structlog.get_logger()
@@ -58,7 +54,7 @@ class Cookie:
     """A cookie of the callback; an empty value removes it. `max_age` in seconds."""
 
     name: str
-    value: str
+    value: str = field(repr=False)
     max_age: int
 
 
@@ -78,7 +74,6 @@ class Failure:
     origin: str
     service_id: str
     application_id: str
-    client_id: str | None = None
 
 
 class Returned(Exception):
@@ -146,7 +141,22 @@ async def confirm(scope: Scope, vault: Vault, unified_api: str, service_id: str,
         raise UnauthorizedError("The confirmation belongs to another consumer or connection.")
     if not await flows.spend_confirmation(scope, vault.store, mac):
         raise EntityNotFoundError("confirm_token", "***")
-    return await _redeem(scope, vault, await _with_connection(scope, vault, unified_api, service_id), pending)
+    about = await _with_connection(scope, vault, unified_api, service_id)
+    require_enabled(about)
+    try:
+        return await redeem(scope, vault, about, pending)
+    except HoldfastError:
+        await _stop_waiting(scope, vault, about)
+        raise
+
+
+async def _stop_waiting(scope: Scope, vault: Vault, about: Subject) -> None:
+    """The code is spent and gave nothing: there is nothing left to confirm."""
+
+    def decide(before: Connection | None) -> Change | None:
+        return Change(awaiting_confirmation(before, until=0)) if before else None
+
+    await connections.change(scope, vault.store, about.connector, about.unified_api, decide)
 
 
 async def delegate(scope: Scope, vault: Vault, unified_api: str, service_id: str, redirect_uri: str | None) -> str:
@@ -156,7 +166,7 @@ async def delegate(scope: Scope, vault: Vault, unified_api: str, service_id: str
         raise InvalidStateError("This connector has no browser authorization.")
     target = return_target(vault, await application(scope, vault), redirect_uri)
     state = links.new_flow_state(vault)
-    flow = Flow(unified_api, service_id, callback_context(scope, vault, service_id), target)
+    flow = Flow(unified_api, service_id, links.callback_context(scope, vault, service_id), target)
     async with vault.store.transaction() as tx:
         await flows.begin(scope, tx, state.mac, flow)
     return state.text
@@ -206,24 +216,6 @@ def return_target(vault: Vault, app: Application, redirect_uri: str | None, *, r
     return app.redirect_uris[0]
 
 
-def callback_context(scope: Scope, vault: Vault, service_id: str) -> str:
-    """What distinguishes the callback of a connector that is not of the shipped catalogue; "" for those that are.
-
-    A provider that a tenant chose never shares a redirect URI with another one, so it cannot pass on a code or
-    receive one (the mix-up of RFC 9700 section 4.4).
-    """
-    if vault.catalog.is_shipped(service_id):
-        return ""
-    named = f"{len(scope.application_id)}:{scope.application_id}{service_id}"
-    mac = vault.keys.context.digest(named.encode())
-    return base64.b32encode(mac)[:16].decode().lower()
-
-
-def callback_url(vault: Vault, context: str) -> str:
-    """The redirect URI that is registered at the provider."""
-    return f"{vault.public_url}/vault/callback" + (f"/{context}" if context else "")
-
-
 async def _linked(
     vault: Vault, service_id: str, application_id: str, state: str, aud: links.Audience
 ) -> tuple[Scope, Subject]:
@@ -247,17 +239,17 @@ async def _open_flow(
     missing = missing_for_authorization(about.connector, settings)
     if missing:
         raise ConnectionSettingsError(f"Fill in {', '.join(missing)} first.")
-    known = credentials.setup(vault, about)
+    known = setup(vault, about)
     if known.client is None or not has_client(about.integration.client, about.connector):
         raise OAuthCredentialsNotFoundError()
     state, binding = links.new_flow_state(vault), links.new_token(vault.keys.cookie)
     verifier = new_verifier() if uses_pkce(about.connector) else None
-    context = callback_context(scope, vault, about.connector.id)
+    context = links.callback_context(scope, vault, about.connector.id)
     location = authorization_url(
         known,
-        redirect_uri=callback_url(vault, context),
+        redirect_uri=links.callback_url(vault, context),
         state=state.text,
-        scopes=_scopes(about, asked),
+        scopes=_scopes(about, known, asked),
         verifier=verifier,
     )
     flow = Flow(
@@ -279,11 +271,11 @@ async def _open_flow(
 async def _answered(scope: Scope, vault: Vault, flow: Flow, target: str, query: Mapping[str, str]) -> str:
     about = await _with_connection(scope, vault, flow.unified_api, flow.service_id)
     require_enabled(about)
-    code, captured = read_callback(credentials.setup(vault, about), query)
+    code, captured = read_callback(setup(vault, about), query)
     pending = Pending(flow.unified_api, flow.service_id, code, flow.verifier, flow.context, captured)
     if flow.confirms:
         return await _keep_for_confirmation(scope, vault, about, pending, target, flow.nonce or "")
-    await _redeem(scope, vault, about, pending)
+    await redeem(scope, vault, about, pending)
     return target
 
 
@@ -305,47 +297,6 @@ async def _keep_for_confirmation(
     return f"{target.partition('#')[0]}#{urlencode(named)}"
 
 
-async def _redeem(scope: Scope, vault: Vault, about: Subject, pending: Pending) -> Subject:
-    """Exchanges the code, stores the grant, then lets the connector's own calls fill in what they can."""
-    stored = dict(about.connection.settings) if about.connection else {}
-    settings = {**stored, **pending.captured}
-    credentials.check_captured(vault, about, pending.captured)
-    known = credentials.setup(vault, about, settings).having(callback=pending.captured)
-    flow = exchange_code(
-        known,
-        pending.code,
-        redirect_uri=callback_url(vault, pending.context),
-        verifier=pending.verifier,
-        now=vault.clock.now(),
-    )
-    try:
-        granted = await drive(flow, vault.send)
-    except ProviderError as error:
-        raise OAuthCodeExchangeError(str(error.detail), code=error.code, status=error.status) from error
-    granted = replace(granted, captured={**pending.captured, **granted.captured})
-    return await _complete(scope, vault, await credentials.keep(scope, vault, about, granted))
-
-
-async def _complete(scope: Scope, vault: Vault, about: Subject) -> Subject:
-    """The grant is kept whatever these calls give; a setting that they leave empty shows in the state."""
-    if not about.connector.after_connect and not any(s.options_from for s in about.connector.settings):
-        return about
-    try:
-        found = await credentials.call(scope, vault, about, "after_connect", after_connect)
-        credentials.check_captured(vault, about, found)
-        offered = await credentials.call(scope, vault, about, "options", choices)
-    except (ProviderError, ConnectionSettingsError) as error:
-        log.warning("after_connect_failed", service=about.connector.id, outcome=type(error).__name__)
-        return about
-    listed = {id: [{"label": o.label, "value": o.value} for o in options] for id, options in offered.items()}
-
-    def decide(before: Connection | None) -> Change | None:
-        return Change(completed(before, found, listed)) if before else None
-
-    _, after = await connections.change(scope, vault.store, about.connector, about.unified_api, decide)
-    return about.holding(after)
-
-
 def _nonce(app: Application, nonce: str | None) -> str | None:
     """The nonce, where the application uses one."""
     if app.confirmation == "off":
@@ -363,14 +314,12 @@ def _confirms(vault: Vault, app: Application, nonce: str | None, target: str) ->
     return nonce is not None and target == vault.callback_page
 
 
-def _scopes(about: Subject, asked: str | None) -> tuple[str, ...]:
+def _scopes(about: Subject, known: Setup, asked: str | None) -> tuple[str, ...]:
     """The scopes to ask for: those of the request if the integration has them, else all that it has."""
-    oauth = about.connector.auth.oauth
-    own = (*(oauth.scopes.default if oauth else ()), *about.connector.unified_apis[about.unified_api].scopes)
-    granted = about.integration.scopes if about.integration.scopes is not None else tuple(dict.fromkeys(own))
+    own = about.integration.scopes
+    granted = own if own is not None else manifest_scopes(known, about.unified_api)
     wanted = tuple(asked.split()) if asked else granted
     if not set(wanted) <= set(granted):
-        # Also where nothing is listed: scopes are templates, so a link could otherwise ask for a secret by its name.
         raise RequestValidationError("The integration does not have every scope that was asked for.")
     return wanted
 

@@ -27,6 +27,8 @@ from holdfast.store import Store, connections
 from holdfast.store.connections import Change
 from holdfast.store.outbox import Revocation
 from holdfast.usecases import Vault, credentials, revocations
+from holdfast.usecases.redemption import complete
+from holdfast.usecases.setup import setup
 from holdfast.usecases.tenants import Subject, integrations, require_enabled, subject
 
 VALIDATIONS: Mapping[Verdict, Literal["ok", "failed"] | None] = {"ok": "ok", "invalid": "failed", "unknown": None}
@@ -114,7 +116,11 @@ async def import_(scope: Scope, vault: Vault, unified_api: str, service_id: str,
         settings = take(about.connector, connection.settings, given.settings)
         check_urls(about.connector, settings, vault.catalog.allowed_hosts(about.connector))
         after = replace(
-            connection, enabled=True, settings=settings, metadata=_metadata(connection.metadata, given.metadata)
+            connection,
+            enabled=True,
+            settings=settings,
+            validation=connection.validation if settings == connection.settings else None,
+            metadata=_metadata(connection.metadata, given.metadata),
         )
         if given.token is None:
             return Change(after)
@@ -148,7 +154,7 @@ async def token(scope: Scope, vault: Vault, unified_api: str, service_id: str) -
     require_enabled(about)
     if about.connection is None:
         raise ConnectionNotFoundError("connection", f"{unified_api}+{service_id}")
-    return await credentials.exchange(scope, vault, about)
+    return await complete(scope, vault, await credentials.exchange(scope, vault, about))
 
 
 async def validate(scope: Scope, vault: Vault, unified_api: str, service_id: str) -> Subject:
@@ -158,17 +164,18 @@ async def validate(scope: Scope, vault: Vault, unified_api: str, service_id: str
     """
     about = await one(scope, vault, unified_api, service_id)
     require_enabled(about)
-    if about.connection is None or not has_credentials(about.connection, about.connector):
+    tried = about.connection
+    if tried is None or not has_credentials(tried, about.connector):
         return about
-    if about.connection.grant and about.connection.grant.refreshable and credentials.renews_early(about.connector):
+    if tried.grant and tried.grant.refreshable and credentials.renews_early(about.connector):
         about, _ = await credentials.usable(scope, vault, about, "validate", force=True)
         return about
     verdict = await _verified(scope, vault, about)
 
     def decide(before: Connection | None) -> Change | None:
-        if before is None or verdict == "unknown":
+        if before is None or verdict == "unknown" or not before.same_consent(tried):
             return None
-        return Change(replace(before, validation="ok" if verdict == "ok" else "failed"))
+        return Change(replace(before, validation=VALIDATIONS[verdict])) if before.settings == tried.settings else None
 
     _, after = await connections.change(scope, vault.store, about.connector, unified_api, decide)
     return about.holding(after)
@@ -184,15 +191,27 @@ async def resource_form(
     about = await one(scope, vault, unified_api, service_id)
     fields = _form(about, resource)
     _require_authorized(about)
-    return about, [(field, await _choices(scope, vault, about, field)) for field in fields]
+    try:
+        return about, [(field, await _choices(scope, vault, about, field)) for field in fields]
+    except ProviderError as error:
+        # The form in which published components look for the reason.
+        error.detail = {"error": [{"message": str(error.detail)}]}
+        raise
 
 
 async def update_resource(
-    scope: Scope, vault: Vault, unified_api: str, service_id: str, resource: str, defaults: Sequence[Mapping[str, Any]]
+    scope: Scope,
+    vault: Vault,
+    unified_api: str,
+    service_id: str,
+    resource: str,
+    defaults: Sequence[Mapping[str, Any]] | None,
 ) -> Subject:
-    """Replaces the defaults of one resource; other resources keep theirs."""
+    """Replaces the defaults of one resource, unless None are given; other resources keep theirs."""
     about = await one(scope, vault, unified_api, service_id)
     _form(about, resource)
+    if defaults is None:
+        return about
     return await update(scope, vault, unified_api, service_id, Patch(configuration={resource: defaults}))
 
 
@@ -263,7 +282,7 @@ async def _verdict(vault: Vault, about: Subject, tried: Connection) -> Verdict |
     if not tried.enabled or not has_credentials(tried, about.connector):
         return None
     try:
-        return await drive(verify(credentials.setup(vault, about, dict(tried.settings))), vault.send)
+        return await drive(verify(setup(vault, about, tried.settings)), vault.send)
     except ProviderError:
         return "unknown"
 

@@ -13,7 +13,7 @@ from holdfast.domain.tenancy import DEFAULT_KEY_SCOPES, ApiKey, Application, Con
 from holdfast.errors import EntityNotFoundError, RequestValidationError
 from holdfast.store import tenants
 from holdfast.usecases import Vault, keys
-from holdfast.usecases.authorize import callback_context, callback_url
+from holdfast.usecases.links import callback_context, callback_url
 
 NAME_LIMIT = 200
 URIS_LIMIT = 50

@@ -23,6 +23,7 @@ class Recent:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._age = 0
         self._entries: dict[Hashable, tuple[int, Any]] = {}
 
     async def get(self, key: Hashable, read: Callable[[], Awaitable[T | None]]) -> T | None:
@@ -31,14 +32,23 @@ class Recent:
         entry = self._entries.get(key)
         if entry is not None and 0 <= now - entry[0] < LIFETIME:
             return entry[1]  # type: ignore[no-any-return]
+        age = self._age
         value = await read()
-        if value is not None:
+        # What was read before something was written may be older than that.
+        if value is not None and age == self._age:
             self._remember(key, now, value)
         return value
 
     def forget(self) -> None:
         """Drops everything: something that may be remembered was written."""
+        self._age += 1
         self._entries.clear()
+
+    def expire(self) -> None:
+        """Drops what is too old to be used; secrets stay in memory no longer than that."""
+        now = self._clock.now()
+        for key in [key for key, (read_at, _) in self._entries.items() if now - read_at >= LIFETIME]:
+            del self._entries[key]
 
     def _remember(self, key: Hashable, now: int, value: Any) -> None:
         if len(self._entries) >= ENTRIES:

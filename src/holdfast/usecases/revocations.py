@@ -11,13 +11,13 @@ import structlog
 from holdfast.domain.connection import Connection, state
 from holdfast.domain.connector import Connector
 from holdfast.domain.tenancy import Scope
-from holdfast.errors import GrantDeferred, HoldfastError
+from holdfast.errors import GrantDeferred, HoldfastError, Unavailable
 from holdfast.grants.flow import drive
 from holdfast.grants.revoke import revoke
 from holdfast.store import Store, connections, outbox
 from holdfast.store.outbox import Revocation
 from holdfast.usecases import Vault
-from holdfast.usecases.credentials import setup
+from holdfast.usecases.setup import setup
 from holdfast.usecases.tenants import subject
 
 log = structlog.get_logger()
@@ -43,6 +43,8 @@ async def attempt(vault: Vault, revocation: Revocation) -> bool:
     except GrantDeferred as error:
         await _put_off(vault, revocation, error)
         return False
+    except Unavailable:
+        return False  # the lease runs out, and the next one tries
     except HoldfastError as error:
         log.warning("revocation_failed", service=revocation.service_id, outcome=type(error).__name__)
         await outbox.settle(scope, vault.store, revocation, f"failed: {type(error).__name__}")
@@ -64,7 +66,7 @@ async def attempt_due(vault: Vault) -> bool:
 
 async def _ask(vault: Vault, revocation: Revocation) -> bool:
     about = await subject(revocation.scope, vault, revocation.unified_api, revocation.service_id)
-    return await drive(revoke(setup(vault, about, dict(revocation.settings)), revocation.token), vault.send)
+    return await drive(revoke(setup(vault, about, revocation.settings), revocation.token), vault.send)
 
 
 async def _put_off(vault: Vault, revocation: Revocation, error: GrantDeferred) -> None:
@@ -76,10 +78,11 @@ async def _put_off(vault: Vault, revocation: Revocation, error: GrantDeferred) -
 
 
 async def _announce(vault: Vault, revocation: Revocation) -> None:
+    """Tells that the connection was revoked, if it is that connection and it has no other grant by now."""
     scope = revocation.scope
-    connector = vault.catalog.get(revocation.unified_api, revocation.service_id)
     held = await connections.one(scope, vault.store, revocation.unified_api, revocation.service_id)
-    told = held or connections.blank(scope, revocation.unified_api, revocation.service_id)
-    await outbox.announce(
-        scope, vault.store, told, ["vault.connection.revoked"], state(held, connector, vault.clock.now())
-    )
+    if held is None or held.id != revocation.connection_id or held.grant is not None:
+        return
+    connector = vault.catalog.get(revocation.unified_api, revocation.service_id)
+    told = state(held, connector, vault.clock.now())
+    await outbox.announce(scope, vault.store, held, ["vault.connection.revoked"], told)

@@ -131,6 +131,7 @@ CREATE TABLE revocations (
   id TEXT PRIMARY KEY,
   application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
   consumer_id TEXT NOT NULL,
+  connection_id TEXT NOT NULL,
   unified_api TEXT NOT NULL,
   service_id TEXT NOT NULL,
   sealed BYTEA,
