@@ -38,6 +38,16 @@ ADMIN_TOKEN_LEAST = 20
 PURPOSES = ("api_key", "link", "flow", "confirm", "cookie", "context")
 
 
+def require_vault(settings: Settings) -> None:
+    """SettingsError if there is no vault yet: what only reads or changes one must not make one by a typing mistake."""
+    file = Path(settings.database_url.removeprefix("sqlite:///"))
+    if settings.database_url.startswith("sqlite:") and not file.exists():
+        raise SettingsError(
+            f"There is no vault in {settings.data_dir}. HOLDFAST_DATA_DIR says where it is; `holdfast serve` and "
+            "`holdfast apps create` make a new one."
+        )
+
+
 def prepare(settings: Settings) -> None:
     """Creates the data directory, and on the very first start a master key and an admin token in it.
 
@@ -62,8 +72,8 @@ def prepare(settings: Settings) -> None:
 
 
 def admin_token(settings: Settings) -> str:
-    """The admin token: of the settings, else of its file. SettingsError if it can be guessed."""
-    token = settings.admin_token or (settings.data_dir / ADMIN_TOKEN_FILE).read_text().strip()
+    """The admin token: of the settings, else of its file. SettingsError if it can be guessed, or read by others."""
+    token = settings.admin_token or _read_private(settings.data_dir / ADMIN_TOKEN_FILE)
     if len(token) < ADMIN_TOKEN_LEAST:
         raise SettingsError(f"The admin token is shorter than {ADMIN_TOKEN_LEAST} characters; it could be guessed.")
     return token
@@ -148,6 +158,12 @@ def _master_keys(settings: Settings) -> MasterKeys:
     if settings.master_key:
         return MasterKeys.parse(settings.master_key)
     return MasterKeys.read(settings.master_key_file or settings.data_dir / MASTER_KEY_FILE)
+
+
+def _read_private(path: Path) -> str:
+    if path.stat().st_mode & 0o077:
+        raise SettingsError(f"Other users may read {path}; run `chmod 600 {path}`.")
+    return path.read_text().strip()
 
 
 def _write_private(path: Path, text: str) -> None:

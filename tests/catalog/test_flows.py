@@ -145,7 +145,7 @@ async def _set_up(vault: Deployment, connector: Connector, account: Example) -> 
     integration = await manage.put_integration(
         vault.vault, vault.application_id, unified_api, connector.id, {**client, "settings": dict(account.app)}
     )
-    return manage.redirect_uri(vault.vault, integration)
+    return manage.redirect_uri(vault.vault, integration) or ""
 
 
 def _hosts(connector: Connector, account: Example) -> list[str]:

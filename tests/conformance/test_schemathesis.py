@@ -55,15 +55,16 @@ async def configuration(vault: Deployment) -> str:
         "connectionsRevoke": {**of_link, "state": states["revoke"]},
         "applicationsDelete": {"path.application_id": doomed},
     }
-    everywhere = {
-        "x-apideck-app-id": vault.application_id, "x-apideck-consumer-id": vault.consumer,
-        "path.unified_api": "crm", "path.service_id": "sandbox-crm", "path.resource": "leads",
-        "path.application_id": existing,
+    ids = {
+        "unified_api": "crm", "service_id": "sandbox-crm", "resource": "leads", "application_id": existing,
     }  # fmt: skip
-    lines = [f"seed = {SEED}", "continue-on-failure = true", "[generation]", "max-examples = 20", 'database = "none"']
+    selectors = {"x-apideck-app-id": vault.application_id, "x-apideck-consumer-id": vault.consumer}
+    lines = [f"seed = {SEED}", "continue-on-failure = true", "[generation]", "max-examples = 15", 'database = "none"']
     lines += ["[auth.openapi]", f"apiKey = {{api_key = {json.dumps(vault.api_key)}}}"]
     lines += [f"adminToken = {{bearer = {json.dumps(ADMIN_TOKEN)}}}"]
-    lines += ["[checks]", "enabled = false", *_enabled(CHECKS, True), "[parameters]", *_pairs(everywhere)]
+    lines += ["[checks]", "enabled = false", *_enabled(CHECKS, True)]
+    lines += ["[dictionaries]", *(f"{name} = {{values = [{json.dumps(value)}]}}" for name, value in ids.items())]
+    lines += ["[parameters]", *_pairs(selectors), *(_mostly(name) for name in ids)]
     for operation in operations():
         lines += ["[[operations]]", f"include-operation-id = {json.dumps(operation.operation_id)}"]
         lines += ["[operations.parameters]", *_pairs(known.get(operation.operation_id, {}))]
@@ -98,6 +99,11 @@ async def _application(vault: Deployment) -> str:
 
 def _enabled(checks: Sequence[str], whether: bool) -> list[str]:
     return [f"{check}.enabled = {json.dumps(whether)}" for check in checks]
+
+
+def _mostly(name: str) -> str:
+    """Of each id, some that nothing has."""
+    return f'"path.{name}" = {{dictionary = "{name}", probability = 0.7}}'
 
 
 def _pairs(parameters: dict[str, str]) -> list[str]:

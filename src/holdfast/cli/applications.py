@@ -44,7 +44,9 @@ def create(name: str, redirect_uris: tuple[str, ...], confirmation: Confirmation
 
     The key is printed here and kept nowhere: put it where the product finds it.
     """
-    made, key = with_vault(lambda vault: manage.create_application(vault, name, redirect_uris, confirmation))
+    made, key = with_vault(
+        lambda vault: manage.create_application(vault, name, redirect_uris, confirmation), creates=True
+    )
     if as_json:
         print_json(CreatedApplication(application_id=made.id, api_key=key))
     else:

@@ -175,8 +175,8 @@ def _print(found: IntegrationData, as_json: bool) -> None:
             ("client secret", "set" if found.has_client_secret else "none"),
             ("scopes", " ".join(found.scopes) if found.scopes is not None else "the connector's"),
             ("settings", " ".join(found.settings_set) or "none"),
-            ("redirect URI", found.redirect_uri),
+            *([("redirect URI", found.redirect_uri)] if found.redirect_uri else []),
         ]
     )
-    if found.integration_state != "disabled":
+    if found.redirect_uri and found.integration_state != "disabled":
         note("Register the redirect URI, exactly as it stands here, with the OAuth client at the service.")

@@ -14,15 +14,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def with_vault(work: Callable[[Vault], Awaitable[T]]) -> T:
-    """What `work` gives with the vault of this process's settings, which is created on the first use.
+def with_vault(work: Callable[[Vault], Awaitable[T]], *, creates: bool = False) -> T:
+    """What `work` gives with the vault of this process's settings; one that is not there is made if it `creates`.
 
     A running server sees the change within a second.
     """
     # Imported here: a command that does not come this far need not wait for a web server to load.
-    from holdfast.wiring import open_vault, prepare
+    from holdfast.wiring import open_vault, prepare, require_vault
 
     settings = Settings.from_env()
+    if not creates:
+        require_vault(settings)
     prepare(settings)
 
     async def opened() -> T:

@@ -94,7 +94,7 @@ def answer(error: HoldfastError) -> Response:
     """`error` as a response; a failure of our own, or of the operator's, is logged."""
     told = body(error)
     if told.status_code >= 500 or error.actor == "operator":
-        log.warning("answered_error", status=told.status_code, type=type(error).__name__)
+        log.warning("answered_error", status=told.status_code, type=type(error).__name__, detail=error.detail)
     response = Response(msgspec.json.encode(told), told.status_code, media_type="application/json")
     retry_after = getattr(error, "retry_after", None) or (1 if told.status_code == 503 else None)
     if retry_after:

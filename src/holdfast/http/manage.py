@@ -94,7 +94,7 @@ class IntegrationData(msgspec.Struct, kw_only=True):
     has_client_secret: bool
     scopes: list[str] | None
     settings_set: list[str]
-    redirect_uri: str
+    redirect_uri: str | None
 
 
 class CreateApplicationResponse(msgspec.Struct, kw_only=True):

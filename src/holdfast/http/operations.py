@@ -243,9 +243,10 @@ def _convert(raw: str, parameter: Parameter) -> Any:
         raise RequestValidationError(f"The parameter {parameter.param.name} holds a NUL.")
     if parameter.param.style == "spaceDelimited":
         return raw.split()
-    is_bool = bool in get_args(parameter.type)
+    # Not `bool | None`: of the two, the text "null" would be the second.
+    kind = bool if bool in get_args(parameter.type) else parameter.type
     try:
-        return msgspec.convert(raw.lower(), bool, strict=False) if is_bool else msgspec.convert(raw, parameter.type)
+        return msgspec.convert(raw, kind, strict=False)
     except msgspec.ValidationError:
         raise RequestValidationError(f"The parameter {parameter.param.name} does not have the expected type.") from None
 

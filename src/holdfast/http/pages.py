@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from holdfast.errors import Unavailable
@@ -49,6 +49,7 @@ def routes(vault: Vault, document: dict[str, Any]) -> list[Route]:
         return Response(described, media_type="application/json")
 
     return [
+        Route("/", lambda request: RedirectResponse("/docs")),
         Route("/health", health),
         Route("/ready", ready),
         Route("/metrics", metrics),
@@ -60,14 +61,13 @@ def routes(vault: Vault, document: dict[str, Any]) -> list[Route]:
 
 async def landing(request: Request) -> Response:
     """Where a browser ends after an authorization when the product has no page of its own."""
-    message = request.query_params.get("error_message", "")[:200]
-    failed = "error_type" in request.query_params
-    title = "Not connected" if failed else "Connected"
-    text = (
-        f"{message} You can close this window and try again."
-        if failed
-        else "Return to where you came from. This window may be closed."
-    )
+    query = request.query_params
+    title, text = "Connected", "Return to where you came from. This window may be closed."
+    if "disconnected" in query:
+        title = "Disconnected"
+    elif "error_type" in query:
+        title = "Not connected"
+        text = f"{query.get('error_message', '')[:200]} You can close this window and try again."
     nonce = secrets.token_urlsafe(16)
     policy = f"default-src 'none'; style-src 'nonce-{nonce}'; frame-ancestors 'none'; base-uri 'none'"
     headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}

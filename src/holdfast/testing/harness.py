@@ -179,7 +179,9 @@ async def deployment(
         client = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
         integration = await manage.put_integration(vault, application.id, "crm", SERVICE, client)
         provider = provider or SandboxProvider(clock=clock)
-        registered = RegisteredClient(CLIENT_ID, CLIENT_SECRET, (manage.redirect_uri(vault, integration),), "Acme")
+        registered = RegisteredClient(
+            CLIENT_ID, CLIENT_SECRET, (manage.redirect_uri(vault, integration) or "",), "Acme"
+        )
         provider.clients[CLIENT_ID] = registered
         provider.url = PROVIDER_URL
         network.apps[urlsplit(PROVIDER_URL).netloc] = provider.app

@@ -183,7 +183,8 @@ async def revoke(vault: Vault, service_id: str, application_id: str, query: Mapp
             await disconnect(scope, vault, about)
     except HoldfastError as error:
         raise Returned(Failure(target, "revoke", service_id, application_id), error) from error
-    return Redirect(target)
+    # Our own page says what happened; a product's page is returned to exactly as it was named.
+    return Redirect(f"{target}?disconnected" if target == vault.callback_page else target)
 
 
 async def disconnect(scope: Scope, vault: Vault, about: Subject) -> Subject:

@@ -125,8 +125,11 @@ async def integration(vault: Vault, application_id: str, unified_api: str, servi
     return found
 
 
-def redirect_uri(vault: Vault, found: Integration) -> str:
-    """What the operator registers at the provider as the OAuth client's redirect URI."""
+def redirect_uri(vault: Vault, found: Integration) -> str | None:
+    """What the operator registers at the provider as the OAuth client's redirect URI; None where no browser comes."""
+    oauth = vault.catalog.get(found.unified_api, found.service_id).auth.oauth
+    if oauth is None or oauth.authorize is None:
+        return None
     return callback_url(vault, callback_context(operator(found.application_id), vault, found.service_id))
 
 

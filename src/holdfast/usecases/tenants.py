@@ -54,6 +54,9 @@ async def subject(scope: Scope, vault: Vault, unified_api: str, service_id: str)
     connector = vault.catalog.get(unified_api, service_id)
     integration = (await integrations(scope, vault)).get((unified_api, service_id))
     if integration is None:
+        # Perhaps it was set up a moment ago, by another process.
+        integration = await tenants.integration(scope, vault.store, unified_api, service_id)
+    if integration is None:
         raise IntegrationNotFoundError("integration", f"{unified_api}+{service_id}")
     return Subject(unified_api, connector, integration)
 
