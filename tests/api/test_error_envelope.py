@@ -32,7 +32,7 @@ async def errors(vault: Deployment) -> dict[int, list[Reply]]:
         ],
         401: [await vault.get(ONE, headers=nobody), await vault.get("/manage/applications")],
         404: [
-            await vault.get("/"),
+            await vault.get("/nothing"),
             await vault.get("/nothing/here"),
             await vault.get("/vault/connections/crm/no-such-service"),
             await vault.get("/vault/connections/crm/pipedrive"),
