@@ -38,7 +38,6 @@ from holdfast.grants.flow import Setup
 from holdfast.store import Store, connections, flows
 from holdfast.store.connections import Change
 from holdfast.store.flows import Flow, Pending
-from holdfast.store.outbox import Revocation
 from holdfast.usecases import Vault, links, revocations
 from holdfast.usecases.redemption import redeem
 from holdfast.usecases.setup import setup
@@ -189,18 +188,11 @@ async def revoke(vault: Vault, service_id: str, application_id: str, query: Mapp
 
 async def disconnect(scope: Scope, vault: Vault, about: Subject) -> Subject:
     """Drops the connection's grant and tells the provider; settings and metadata stay."""
-    owed: list[Revocation | None] = []
-
-    async def owe(tx: Store, before: Connection | None) -> None:
-        owed[:] = [await revocations.owe(scope, tx, about.connector, before)] if before else []
 
     def decide(before: Connection | None) -> Change | None:
         return Change(disconnected(before, vault.clock.now()), None) if before and before.grant else None
 
-    _, after = await connections.change(scope, vault.store, about.connector, about.unified_api, decide, owe)
-    for revocation in filter(None, owed):
-        await revocations.attempt(vault, revocation)
-    return about.holding(after)
+    return about.holding(await revocations.drop_grant(scope, vault, about, decide))
 
 
 def return_target(vault: Vault, app: Application, redirect_uri: str | None, *, required: bool = False) -> str:

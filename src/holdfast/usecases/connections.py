@@ -23,9 +23,8 @@ from holdfast.errors import (
 )
 from holdfast.grants.call import CustomField, Verdict, custom_fields, options, verify
 from holdfast.grants.flow import drive
-from holdfast.store import Store, connections
+from holdfast.store import connections
 from holdfast.store.connections import Change
-from holdfast.store.outbox import Revocation
 from holdfast.usecases import Vault, credentials, revocations
 from holdfast.usecases.redemption import complete
 from holdfast.usecases.setup import setup
@@ -133,19 +132,13 @@ async def import_(scope: Scope, vault: Vault, unified_api: str, service_id: str,
 async def delete(scope: Scope, vault: Vault, unified_api: str, service_id: str) -> None:
     """Deletes the connection with all it holds, and ends its grant at the provider. ConnectionNotFoundError."""
     about = await subject(scope, vault, unified_api, service_id)
-    owed: list[Revocation | None] = []
-
-    async def owe(tx: Store, before: Connection | None) -> None:
-        owed[:] = [await revocations.owe(scope, tx, about.connector, before)] if before else []
 
     def decide(before: Connection | None) -> Change:
         if before is None:
             raise ConnectionNotFoundError("connection", f"{unified_api}+{service_id}")
         return Change(None, None)
 
-    await connections.change(scope, vault.store, about.connector, unified_api, decide, owe)
-    for revocation in filter(None, owed):
-        await revocations.attempt(vault, revocation)
+    await revocations.drop_grant(scope, vault, about, decide)
 
 
 async def token(scope: Scope, vault: Vault, unified_api: str, service_id: str) -> Subject:

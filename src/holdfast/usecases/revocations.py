@@ -15,10 +15,11 @@ from holdfast.errors import GrantDeferred, HoldfastError, Unavailable
 from holdfast.grants.flow import drive
 from holdfast.grants.revoke import revoke
 from holdfast.store import Store, connections, outbox
+from holdfast.store.connections import Decide
 from holdfast.store.outbox import Revocation
 from holdfast.usecases import Vault
 from holdfast.usecases.setup import setup
-from holdfast.usecases.tenants import subject
+from holdfast.usecases.tenants import Subject, subject
 
 log = structlog.get_logger()
 
@@ -26,11 +27,25 @@ log = structlog.get_logger()
 DELAYS = (30, 120, 600, 3600, 4 * 3600, 18 * 3600)
 
 
-async def owe(scope: Scope, tx: Store, connector: Connector, before: Connection) -> Revocation | None:
-    """Inside the transaction that drops a grant: remembers to end it, if its provider can be told."""
+async def drop_grant(scope: Scope, vault: Vault, about: Subject, decide: Decide) -> Connection | None:
+    """Changes the connection by `decide`, which drops its grant, and ends that grant at the provider."""
+    owed: list[Revocation] = []
+
+    async def owe(tx: Store, before: Connection | None) -> None:
+        owed[:] = [await _owe(scope, tx, before)] if before and _can_be_ended(before, about.connector) else []
+
+    _, after = await connections.change(scope, vault.store, about.connector, about.unified_api, decide, owe)
+    for revocation in owed:
+        await attempt(vault, revocation)
+    return after
+
+
+def _can_be_ended(connection: Connection, connector: Connector) -> bool:
     oauth = connector.auth.oauth
-    if before.grant is None or oauth is None or oauth.revoke is None:
-        return None
+    return connection.grant is not None and oauth is not None and oauth.revoke is not None
+
+
+async def _owe(scope: Scope, tx: Store, before: Connection) -> Revocation:
     token, _ = await connections.open_credential(scope, tx, before, "revoke")
     return await outbox.owe_revocation(scope, tx, before, token)
 
