@@ -11,7 +11,7 @@ from documents import ROOT, Block, opened
 def test_the_first_steps_work(tmp_path: Path) -> None:
     """Serve, create an application, offer a service, list, make a link with the Python client, ask for fields."""
     with opened("README.md", tmp_path) as (blocks, shell):
-        serve, create, offer, show, link, use = blocks
+        serve, create, offer, link, show, use = blocks
         shell.run(Block("sh", f"{serve.text.strip()} > vault.log 2>&1 &"))
         shell.run(
             Block("sh", "curl --silent --retry 30 --retry-delay 1 --retry-connrefused $HOLDFAST_PUBLIC_URL/ready")
