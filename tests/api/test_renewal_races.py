@@ -1,0 +1,74 @@
+"""What happens to a connection while its credential is being renewed, or its account being connected."""
+
+from __future__ import annotations
+
+import asyncio
+
+from holdfast.domain.tenancy import Scope
+from holdfast.store import connections
+from holdfast.testing.harness import SERVICE, Deployment
+from holdfast.testing.provider import Behaviour
+
+ONE = f"/vault/connections/crm/{SERVICE}"
+# The provider acts at once and answers when the test moves the time.
+LATE = Behaviour(delay_after=5)
+OTHER = {"access_token": "other-at", "refresh_token": "other-rt", "expires_in": 86_400}
+
+
+async def kept_token(vault: Deployment) -> str:
+    """The access token that is stored."""
+    scope = Scope(vault.application_id, vault.consumer, "test")
+    held = await connections.one(scope, vault.vault.store, "crm", SERVICE)
+    assert held is not None
+    token, _ = await connections.open_credential(scope, vault.vault.store, held, "test")
+    assert token.access_token is not None
+    return token.access_token.reveal()
+
+
+async def test_a_late_answer_is_not_given_to_a_connection_made_anew(vault: Deployment) -> None:
+    """Deleted and imported again while a renewal is under way: the other account keeps its own token."""
+    await vault.connect()
+    vault.clock.advance(7200)
+    with vault.provider.behave("token:refresh_token", LATE, times=1):
+        renewing = asyncio.create_task(vault.post(f"{ONE}/validate"))
+        await vault.clock.asleep()
+        await vault.delete(ONE)
+        await vault.post(f"{ONE}/import", json={"credentials": {**OTHER, "issued_at": "2026-01-01T02:00:00Z"}})
+
+        vault.clock.advance(5)
+        await renewing
+
+    assert await kept_token(vault) == "other-at"
+
+
+async def test_a_late_answer_is_not_given_to_a_newer_grant(vault: Deployment) -> None:
+    """Reconnected while a renewal is under way: the newer token stays, and the connection with it."""
+    await vault.connect()
+    vault.clock.advance(7200)
+    with vault.provider.behave("token:refresh_token", LATE, times=1):
+        renewing = asyncio.create_task(vault.post(f"{ONE}/validate"))
+        await vault.clock.asleep()
+        await vault.connect()
+        newer = await kept_token(vault)
+
+        vault.clock.advance(5)
+        await renewing
+
+    assert await kept_token(vault) == newer
+    assert (await vault.connection())["state"] == "callable"
+
+
+async def test_an_older_account_fills_in_nothing(vault: Deployment) -> None:
+    """The calls after a first consent, answered after a second one, change nothing of the newer account."""
+    with vault.provider.behave("api:GET /api/v1/users/me", LATE, times=1):
+        first = asyncio.create_task(vault.connect())
+        await vault.clock.asleep()
+        vault.clock.advance(1)
+        await vault.connect()
+        settings, events = (await vault.connection())["settings"], await vault.events()
+
+        vault.clock.advance(5)
+        await first
+
+    assert (await vault.connection())["settings"] == settings
+    assert await vault.events() == events
