@@ -109,6 +109,7 @@ def _with_headers(genuine: str, key: bytes) -> dict[str, str]:
         "b64 without crit": {"b64": False},
         "crit unknown": {"crit": ["x"], "x": 1},
         "crit empty": {"crit": []},
+        "crit a number": {"crit": 1},
         "jku": {"jku": "https://evil.example/keys.json"},
         "x5u": {"x5u": "https://evil.example/cert.pem"},
         "x5c": {"x5c": ["MIIB"]},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from holdfast.testing.harness import PUBLIC_URL, RETURN_TO, SERVICE, Deployment
-from holdfast.testing.provider import lie
+from holdfast.testing.provider import RawAnswer, lie, say
 
 ONE = f"/vault/connections/crm/{SERVICE}"
 
@@ -46,6 +46,17 @@ async def test_half_a_pair_of_surrogates_costs_no_token(vault: Deployment) -> No
 
     assert used.status == 200
     assert (await vault.connection())["state"] == "callable"
+
+
+async def test_half_a_pair_of_surrogates_costs_no_list(vault: Deployment) -> None:
+    """A custom field whose name was cut inside an emoji is told with the others."""
+    await vault.connect()
+    body = b'{"data": [{"key": "a1", "name": "Region \\ud83d", "edit_flag": true}]}'
+
+    with vault.provider.behave("api:GET /api/v1/leadFields", say(RawAnswer(200, {}, body))):
+        listed = await vault.get(f"{ONE}/leads/custom-fields")
+
+    assert (listed.status, [field["id"] for field in listed.data]) == (200, ["a1"])
 
 
 async def test_an_operator_s_scopes_are_no_templates(vault: Deployment) -> None:

@@ -54,6 +54,17 @@ async def test_every_exchange_is_a_new_token(account: Account) -> None:
     assert account.provider.calls["token"] == 2
 
 
+async def test_an_exchange_switches_nothing_on(account: Account) -> None:
+    """A connection that its consumer has disabled gets its token and stays disabled."""
+    await account.fill_in()
+    await account.patch(enabled=False)
+
+    reply = await account.vault.post(f"{account.path}/token")
+
+    assert (reply.status, reply.data["enabled"], reply.data["state"]) == (200, False, "authorized")
+    assert "callable" not in await account.events()
+
+
 async def test_a_token_that_expired_is_exchanged_again_by_itself(account: Account) -> None:
     """The credentials are still there, so nobody has to ask."""
     await account.fill_in()

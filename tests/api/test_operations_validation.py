@@ -38,6 +38,15 @@ async def test_a_right_key_puts_it_right(campaign: Account) -> None:
     assert await campaign.events() == ["created", "updated", "updated", "callable", "updated"]
 
 
+async def test_an_import_puts_it_right(campaign: Account) -> None:
+    """What was found against the old key says nothing of the one that another system vouches for."""
+    await campaign.fill_in(api_key="c41d8cd9")
+
+    reply = await campaign.vault.post(f"{campaign.path}/import", json={"settings": campaign.typed})
+
+    assert (reply.status, reply.data["state"], reply.data["health"]) == (200, "callable", "ok")
+
+
 async def test_only_new_settings_are_tried(campaign: Account) -> None:
     """Neither metadata, nor the same form again, nor switching on is a reason to call the service."""
     await campaign.connect()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+
+from watched_database import leave_alone, watched
 
 from holdfast.domain.tenancy import Scope
 from holdfast.store import connections
 from holdfast.testing.harness import SERVICE, Deployment
-from holdfast.testing.provider import Behaviour
+from holdfast.testing.provider import Behaviour, RawAnswer
 
 ONE = f"/vault/connections/crm/{SERVICE}"
 # The provider acts at once and answers when the test moves the time.
 LATE = Behaviour(delay_after=5)
+LATE_REFUSAL = replace(LATE, answer=RawAnswer(400, {"Content-Type": "application/json"}, b'{"error": "invalid_grant"}'))
 OTHER = {"access_token": "other-at", "refresh_token": "other-rt", "expires_in": 86_400}
 
 
@@ -39,6 +43,44 @@ async def test_a_late_answer_is_not_given_to_a_connection_made_anew(vault: Deplo
         await renewing
 
     assert await kept_token(vault) == "other-at"
+
+
+async def test_a_late_refusal_says_nothing_of_a_connection_made_anew(vault: Deployment) -> None:
+    """The refused grant went with the deleted connection: the other account is in good health."""
+    await vault.connect()
+    vault.clock.advance(7200)
+    with vault.provider.behave("token:refresh_token", LATE_REFUSAL, times=1):
+        renewing = asyncio.create_task(vault.post(f"{ONE}/validate"))
+        await vault.clock.asleep()
+        await vault.delete(ONE)
+        await vault.post(f"{ONE}/import", json={"credentials": {**OTHER, "issued_at": "2026-01-01T02:00:00Z"}})
+        events = await vault.events()
+
+        vault.clock.advance(5)
+        await renewing
+
+    anew = await vault.connection()
+    assert (anew["state"], anew["health"], anew["last_refresh_failed_at"]) == ("callable", "ok", 0)
+    assert await vault.events() == events
+
+
+async def test_a_grant_that_comes_after_the_lease_is_not_spent(vault: Deployment) -> None:
+    """Reconnected between taking the right to renew and opening the credential: the new token needs no renewal."""
+    await vault.connect()
+    vault.clock.advance(7200)
+    renewing, database = watched(vault)
+
+    async def reconnect(sql: str) -> None:
+        if sql.startswith("SELECT credential,"):
+            database.before = leave_alone
+            await vault.connect()
+
+    database.before = reconnect
+    reply = await renewing.get(f"{ONE}/leads/custom-fields")
+
+    assert reply.status == 200
+    assert vault.provider.calls["token:authorization_code"] == 2
+    assert vault.provider.calls["token:refresh_token"] == 0
 
 
 async def test_a_late_answer_is_not_given_to_a_newer_grant(vault: Deployment) -> None:

@@ -127,6 +127,8 @@ EXPIRIES: list[tuple[dict[str, Any], dict[str, Any], int | None]] = [
     ),
     ({"answer": {"expires": {"path": "exp", "as": "epoch_s"}}}, {"exp": NOW // 1000 + 60}, NOW + 60_000),
     ({"answer": {"expires": {"path": "exp", "as": "epoch_ms"}}}, {"exp": NOW + 60_000}, NOW + 60_000),
+    ({"answer": {"expires": {"path": "exp", "as": "epoch_s"}}}, {"exp": 1e308}, None),
+    ({"answer": {"expires": {"path": "exp", "as": "epoch_ms"}}}, {"exp": 1e308}, None),
 ]
 
 

@@ -1,0 +1,162 @@
+"""Faults of our own side: a database that is not there for a while, a damaged row, a key that is not in memory."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from nodes import another_node
+from passing_time import while_time_passes
+from watched_database import leave_alone, refuse, watched
+
+from holdfast.store import outbox
+from holdfast.testing.clock import TestClock
+from holdfast.testing.harness import SERVICE, Deployment
+from holdfast.testing.provider import Behaviour, fail
+from holdfast.usecases import keeping, manage, revocations
+from holdfast.usecases.recent import Recent
+
+ONE = f"/vault/connections/crm/{SERVICE}"
+REFRESHES = "token:refresh_token"
+LATE = Behaviour(delay_after=1)
+# What the statement that gives a lease back has, and no other one.
+GIVES_BACK = "SET lease_owner = NULL"
+
+
+async def test_a_renewed_token_waits_for_the_database(vault: Deployment) -> None:
+    """The provider has spent the old one, so the new one is kept on a later try, and asked for once."""
+    await vault.connect()
+    vault.clock.advance(7200)
+    faulty, database = watched(vault)
+    with vault.provider.behave(REFRESHES, LATE, times=1):
+        using = asyncio.create_task(faulty.get(f"{ONE}/leads/custom-fields"))
+        await vault.clock.asleep()
+        database.before = refuse()
+        vault.clock.advance(1)
+        for pause in keeping.PAUSES[:-1]:
+            await vault.clock.asleep()
+            vault.clock.advance(pause)
+        await vault.clock.asleep()
+        database.before = leave_alone
+        vault.clock.advance(keeping.PAUSES[-1])
+        reply = await using
+
+    assert reply.status == 200
+    assert vault.provider.calls[REFRESHES] == 1
+    assert (await vault.connection())["health"] == "ok"
+    assert (await vault.get(f"{ONE}/leads/custom-fields")).status == 200
+
+
+async def test_a_token_that_cannot_be_kept_is_not_pretended(vault: Deployment) -> None:
+    """A database that stays away is told as 503, and nobody waits longer than the lease lasts."""
+    await vault.connect()
+    vault.clock.advance(7200)
+    faulty, database = watched(vault)
+    with vault.provider.behave(REFRESHES, LATE, times=1):
+        using = asyncio.create_task(faulty.get(f"{ONE}/leads/custom-fields"))
+        await vault.clock.asleep()
+        database.before = refuse()
+        begun = vault.clock.now()
+        reply = await while_time_passes(vault.clock, using, step=0.5)
+
+    assert reply.status == 503
+    assert vault.clock.now() - begun < 30_000
+
+
+async def test_a_lease_that_cannot_be_given_back_hides_no_result(vault: Deployment) -> None:
+    """The renewed token serves, and the lease runs out by itself."""
+    await vault.connect()
+    vault.clock.advance(7200)
+    faulty, database = watched(vault)
+    database.before = refuse(GIVES_BACK)
+
+    used = await faulty.get(f"{ONE}/leads/custom-fields")
+    vault.clock.advance(7200)
+    again = await vault.get(f"{ONE}/leads/custom-fields")
+
+    assert [used.status, again.status] == [200, 200]
+    assert vault.provider.calls[REFRESHES] == 2
+
+
+async def test_a_revocation_outlives_a_database_that_was_away(vault: Deployment) -> None:
+    """It is settled by what the provider answers, not by a fault of ours; the next worker tries again."""
+    await vault.connect()
+    with vault.provider.behave("revoke", fail(503)):
+        await vault.delete(ONE)
+    vault.clock.advance(31)
+    faulty, database = watched(vault)
+    database.before = refuse("FROM integrations")
+
+    await revocations.attempt_due(faulty.vault)
+    (during,) = await vault.vault.store.q.all("SELECT outcome, settled_at FROM revocations")
+    vault.clock.advance(outbox.LEASE / 1000)
+    tried = await revocations.attempt_due(vault.vault)
+
+    (after,) = await vault.vault.store.q.all("SELECT outcome FROM revocations")
+    assert (during["outcome"], during["settled_at"]) == (None, None)
+    assert (tried, after["outcome"]) == (True, "revoked")
+
+
+async def test_a_flipped_bit_takes_out_one_connection(vault: Deployment) -> None:
+    """The others stay in the list; asked for by name, the damaged one answers an error that can be read."""
+    path = f"/applications/{vault.application_id}/integrations/crm/pipedrive"
+    await vault.manage("PUT", path, json={"client_id": "acme", "client_secret": "acme-secret"})
+    tokens = {
+        "access_token": "pd-at",
+        "refresh_token": "pd-rt",
+        "issued_at": "2026-01-01T00:00:00Z",
+        "expires_in": 3600,
+    }
+    settings = {"company_domain": "acme"}
+    await vault.post("/vault/connections/crm/pipedrive/import", json={"credentials": tokens, "settings": settings})
+    await vault.connect()
+    store = vault.vault.store
+    row = await store.q.one("SELECT settings FROM connections WHERE service_id = :id", id=SERVICE)
+    assert row is not None
+    damaged = row["settings"][:-1] + bytes([row["settings"][-1] ^ 1])
+    await store.q.run("UPDATE connections SET settings = :damaged WHERE service_id = :id", damaged=damaged, id=SERVICE)
+
+    listed, named = await vault.get("/vault/connections"), await vault.get(ONE)
+
+    states = {connection["service_id"]: connection["state"] for connection in listed.data}
+    assert (listed.status, states["pipedrive"]) == (200, "callable")
+    assert states[SERVICE] == "available"
+    assert (named.status, named.body["type_name"]) == (422, "IntegrityError")
+
+
+async def test_a_node_whose_keys_are_cold_serves_many_at_once(vault: Deployment) -> None:
+    """More applications than the pool has connections: a key is read through the transaction that waits for it."""
+    applications = [(await manage.create_application(vault.vault, f"Acme {n}"))[0].id for n in range(12)]
+
+    async with another_node(vault) as cold:
+        replies = await asyncio.gather(
+            *(
+                cold.manage("PUT", f"/applications/{id}/integrations/crm/{SERVICE}", json={"client_id": "acme"})
+                for id in applications
+            )
+        )
+
+    assert {reply.status for reply in replies} == {200}
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+async def test_what_was_read_before_a_change_is_not_remembered(forgets: bool) -> None:
+    """A read that was under way when something was written serves whoever asked for it, and nobody later."""
+    recent, begun, goes_on = Recent(TestClock()), asyncio.Event(), asyncio.Event()
+
+    async def before_the_change() -> str:
+        begun.set()
+        await goes_on.wait()
+        return "old"
+
+    async def after_the_change() -> str:
+        return "new"
+
+    reading = asyncio.create_task(recent.get("integration", before_the_change))
+    await begun.wait()
+    if forgets:
+        recent.forget()
+    goes_on.set()
+
+    assert await reading == "old"
+    assert await recent.get("integration", after_the_change) == ("new" if forgets else "old")
