@@ -17,8 +17,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from holdfast.store.database import Database, open_database
-from holdfast.store.migrate import migrate
+from holdfast.store.engine.database import Database
+from holdfast.store.engine.migrate import migrate
+from holdfast.store.engine.opening import open_database
 
 
 class PostgresServer:

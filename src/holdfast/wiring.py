@@ -24,13 +24,14 @@ from holdfast.errors import SettingsError
 from holdfast.http.app import app
 from holdfast.outbound import EgressPolicy, Outbound
 from holdfast.store import Store
-from holdfast.store.database import Database, open_database
-from holdfast.store.keyring import Keyring
-from holdfast.store.masterkey import MasterKeys, create_master_key_file
-from holdfast.store.migrate import migrate
-from holdfast.usecases import Keys, Vault
+from holdfast.store.engine.database import Database
+from holdfast.store.engine.migrate import migrate
+from holdfast.store.engine.opening import open_database
+from holdfast.store.seal.keyring import Keyring
+from holdfast.store.seal.masterkey import MasterKeys, create_master_key_file
 from holdfast.usecases.flight import Flights
 from holdfast.usecases.recent import Recent
+from holdfast.usecases.vault import Keys, Vault
 
 MASTER_KEY_FILE = "master.key"
 ADMIN_TOKEN_FILE = "admin.token"

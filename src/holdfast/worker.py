@@ -9,7 +9,8 @@ import structlog
 
 from holdfast.errors import Unavailable
 from holdfast.store import flows
-from holdfast.usecases import Vault, revocations
+from holdfast.usecases import revocations
+from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
 

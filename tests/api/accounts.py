@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from holdfast.catalog import Catalog
 from holdfast.catalog.index import allowed_hosts
-from holdfast.domain.connector import Connector
-from holdfast.domain.template import render
+from holdfast.domain.manifest.connector import Connector
+from holdfast.domain.manifest.template import render
 from holdfast.testing.browser import Browser, Page
 from holdfast.testing.from_manifest import Example, example, provider_for
 from holdfast.testing.harness import PUBLIC_URL, RETURN_TO, Deployment, Reply

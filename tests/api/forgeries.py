@@ -15,7 +15,7 @@ from typing import Any
 from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from holdfast.usecases import Keys
+from holdfast.usecases.vault import Keys
 
 HEADER = {"alg": "HS256", "typ": "vlink+jwt"}
 # What the published description of the API shows as an example.

@@ -13,7 +13,8 @@ from holdfast.store import outbox
 from holdfast.testing.clock import TestClock
 from holdfast.testing.harness import SERVICE, Deployment
 from holdfast.testing.provider import Behaviour, fail
-from holdfast.usecases import keeping, manage, revocations
+from holdfast.usecases import manage, revocations
+from holdfast.usecases.credential import keep as keeping
 from holdfast.usecases.recent import Recent
 
 ONE = f"/vault/connections/crm/{SERVICE}"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from holdfast.errors import Unavailable
 from holdfast.http.app import app
-from holdfast.store.database import PATIENCE, Database, Queries, Row
+from holdfast.store.engine.database import PATIENCE, Database, Queries, Row
 from holdfast.testing.harness import ADMIN_TOKEN, Deployment
 
 Before = Callable[[str], Awaitable[None]]

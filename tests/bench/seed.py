@@ -11,7 +11,7 @@ import holdfast
 from holdfast import wiring
 from holdfast.catalog import Catalog
 from holdfast.config import Settings
-from holdfast.store.masterkey import create_master_key_file
+from holdfast.store.seal.masterkey import create_master_key_file
 from holdfast.usecases import connections, manage
 from holdfast.usecases.connections import Import, imported_token
 

@@ -13,8 +13,8 @@ import pytest
 
 from holdfast.catalog import Catalog
 from holdfast.catalog.vocabulary import words
-from holdfast.domain.connector import Connector, OAuth, Placement, RequestTemplate, Verify
-from holdfast.domain.template import expand, names
+from holdfast.domain.manifest.connector import Connector, OAuth, Placement, RequestTemplate, Verify
+from holdfast.domain.manifest.template import expand, names
 
 CATALOG = Catalog.load(Path(__file__).parent / "services")
 

@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.catalog import Catalog
 from holdfast.catalog.authoring import AUTH_TYPES, check, new
-from holdfast.domain.connector import AuthType
+from holdfast.domain.manifest.connector import AuthType
 from holdfast.errors import SettingsError
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from holdfast.catalog import Catalog
-from holdfast.domain.connector import Connector
 from holdfast.domain.exchange import Response
 from holdfast.domain.form import check_urls, take
+from holdfast.domain.manifest.connector import Connector
 from holdfast.grants.answer import captured, read_token
 
 CATALOG = Catalog.load()

@@ -17,14 +17,15 @@ import pytest
 import pytest_asyncio
 
 from holdfast.catalog import Catalog
-from holdfast.domain.connector import Connector, CustomFields, OAuth, ResourceField
-from holdfast.domain.template import expand, render
+from holdfast.domain.manifest.connector import Connector, CustomFields, OAuth, ResourceField
+from holdfast.domain.manifest.template import expand, render
 from holdfast.domain.tenancy import Scope
 from holdfast.grants.call import Verdict, verify
 from holdfast.testing.from_manifest import CHOICE, FIELD, FIELD_NAME, Example, example, provider_for
 from holdfast.testing.harness import PUBLIC_URL, RETURN_TO, Deployment, Reply, deployment
 from holdfast.testing.provider import Received, SandboxProvider
-from holdfast.usecases import connections, credentials, manage
+from holdfast.usecases import connections, manage
+from holdfast.usecases.credential import use as credentials
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -11,7 +11,7 @@ from msgspec.structs import fields
 from holdfast.catalog import Catalog
 from holdfast.catalog.authoring import check
 from holdfast.catalog.pages import connectors_page, manifest_page
-from holdfast.domain.connector import Connector, Word
+from holdfast.domain.manifest.connector import Connector, Word
 
 GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "write-a-connector.md"
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"

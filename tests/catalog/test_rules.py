@@ -19,7 +19,7 @@ from holdfast.catalog.problems import Finding, Place, Problem
 from holdfast.catalog.reading import understand
 from holdfast.catalog.rules import RULES, Manifest
 from holdfast.catalog.vocabulary import CONNECTOR, examine
-from holdfast.domain.connector import Connector
+from holdfast.domain.manifest.connector import Connector
 
 ProblemsOf = Callable[..., tuple[Problem, ...]]
 

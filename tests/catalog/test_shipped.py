@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.catalog import Catalog
-from holdfast.domain.connector import Connector
+from holdfast.domain.manifest.connector import Connector
 
 SHIPPED = Catalog.load().all()
 # The types that every published client of the API draws in the connection's form.

@@ -10,7 +10,7 @@ import sys
 
 PROGRAM = """
 import logging, structlog
-from holdfast.cli import logs
+from holdfast.server import logs
 
 logs.configure("info")
 structlog.get_logger().debug("too quiet")

@@ -32,7 +32,7 @@ def test_the_first_steps_work(tmp_path: Path) -> None:
 
 def test_the_picture_is_a_recording_of_this_demo() -> None:
     """The SVG shows the steps that the demo has today, and loads nothing from another host."""
-    from holdfast.cli.demo.story import Story
+    from holdfast.demo.story import Story
 
     drawing = (ROOT / "docs/images/demo.svg").read_text("utf-8").replace("&#160;", " ")
     titles = [title for title, _ in Story(None, None).steps()]  # type: ignore[arg-type]

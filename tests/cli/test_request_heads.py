@@ -11,7 +11,7 @@ import pytest
 from executable import PATIENCE, Running
 from starlette.types import Receive, Scope, Send
 
-from holdfast.cli import protocol, server
+from holdfast.server import listening, protocol
 
 REQUEST = b"GET /health HTTP/1.1\r\nHost: vault\r\n"
 
@@ -49,9 +49,9 @@ async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    listener = server.listen("127.0.0.1", 0)
+    listener = listening.listen("127.0.0.1", 0)
     port: int = listener.getsockname()[1]
-    async with server.in_background(app, listener):
+    async with listening.in_background(app, listener):
         yield port
 
 

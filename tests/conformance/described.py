@@ -20,8 +20,8 @@ from openapi_schema_validator import OAS30Validator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.http.app import operations
-from holdfast.http.openapi import openapi
-from holdfast.http.schemas import REFS
+from holdfast.http.describe.openapi import openapi
+from holdfast.http.describe.schemas import REFS
 from holdfast.testing import harness
 from holdfast.testing.harness import Deployment
 

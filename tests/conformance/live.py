@@ -20,9 +20,9 @@ from starlette.routing import Route, Router
 
 from holdfast import wiring
 from holdfast.catalog import Catalog
-from holdfast.cli import server
 from holdfast.config import Settings
 from holdfast.http.app import app
+from holdfast.server import listening
 from holdfast.testing.browser import Browser, Page
 from holdfast.testing.connectors import PLACE, sandbox_manifest
 from holdfast.testing.provider import Authorization, RegisteredClient, SandboxProvider, Shape
@@ -168,12 +168,12 @@ async def _integrate(vault: Live) -> None:
 
 @asynccontextmanager
 async def _vault(directory: Path, provider_url: str) -> AsyncIterator[str]:
-    listener = server.listen("127.0.0.1", 0)
+    listener = listening.listen("127.0.0.1", 0)
     settings = Settings.from_env(
         {
             "HOLDFAST_DATA_DIR": str(directory / "data"),
             "HOLDFAST_CONNECTORS_DIR": str(_write_manifests(directory / "connectors", provider_url)),
-            "HOLDFAST_PUBLIC_URL": server.address(listener),
+            "HOLDFAST_PUBLIC_URL": listening.address(listener),
             "HOLDFAST_EGRESS_ALLOW": urlsplit(provider_url).netloc,
             "HOLDFAST_ADMIN_TOKEN": ADMIN_TOKEN,
         }
@@ -181,15 +181,15 @@ async def _vault(directory: Path, provider_url: str) -> AsyncIterator[str]:
     wiring.prepare(settings)
     async with wiring.open_vault(settings) as vault:
         own = [c for c in vault.catalog.all() if not vault.catalog.is_shipped(c.id)]
-        async with server.in_background(app(replace(vault, catalog=Catalog(own)), ADMIN_TOKEN), listener):
+        async with listening.in_background(app(replace(vault, catalog=Catalog(own)), ADMIN_TOKEN), listener):
             yield settings.public_url
 
 
 @asynccontextmanager
 async def _serving(product: Router) -> AsyncIterator[str]:
-    listener = server.listen("127.0.0.1", 0)
-    async with server.in_background(product, listener):
-        yield server.address(listener)
+    listener = listening.listen("127.0.0.1", 0)
+    async with listening.in_background(product, listener):
+        yield listening.address(listener)
 
 
 async def _welcome(_: Request) -> Response:

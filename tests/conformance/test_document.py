@@ -10,9 +10,9 @@ import pytest
 from described import DOCUMENT
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
-from holdfast.http import members
 from holdfast.http.app import operations
-from holdfast.http.schemas import NAMELESS, REFS
+from holdfast.http.describe import members
+from holdfast.http.describe.schemas import NAMELESS, REFS
 from holdfast.testing.harness import PUBLIC_URL, Deployment
 
 SCHEMAS = DOCUMENT["components"]["schemas"]

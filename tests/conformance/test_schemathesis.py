@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from holdfast.cli import server
 from holdfast.http.app import operations
 from holdfast.http.operations import Operation
+from holdfast.server import listening
 from holdfast.testing.harness import ADMIN_TOKEN, RETURN_TO, Deployment, deployment
 
 SEED = 20261123
@@ -31,9 +31,9 @@ CHECKS = (
 @pytest.fixture
 async def vault(tmp_path: Path, database_url: str) -> AsyncIterator[Deployment]:
     """A vault on a real socket."""
-    listener = server.listen("127.0.0.1", 0)
-    options: dict[str, Any] = {"database_url": database_url, "public_url": server.address(listener)}
-    async with deployment(tmp_path, **options) as vault, server.in_background(vault.app, listener):
+    listener = listening.listen("127.0.0.1", 0)
+    options: dict[str, Any] = {"database_url": database_url, "public_url": listening.address(listener)}
+    async with deployment(tmp_path, **options) as vault, listening.in_background(vault.app, listener):
         yield vault
 
 

@@ -15,10 +15,10 @@ from typing import Any
 import aiohttp
 
 from holdfast import wiring
-from holdfast.cli import server
-from holdfast.cli.access import AccessLog
 from holdfast.clock import SystemClock
 from holdfast.config import Settings
+from holdfast.server import listening
+from holdfast.server.access import AccessLog
 from holdfast.testing.harness import RETURN_TO
 
 CONSUMER = "test_user_id"
@@ -86,8 +86,8 @@ class ServedVault:
 @contextlib.asynccontextmanager
 async def served(directory: Path, manifests: Mapping[str, str]) -> AsyncIterator[ServedVault]:
     """A vault with its data in `directory`, and with connectors of its own beside the shipped ones, by their id."""
-    listener = server.listen("127.0.0.1", 0)
-    settings = _settings(directory, server.address(listener), manifests)
+    listener = listening.listen("127.0.0.1", 0)
+    settings = _settings(directory, listening.address(listener), manifests)
     wiring.prepare(settings)
     async with aiohttp.ClientSession() as http, _node(settings, MovableClock(), http, listener) as vault:
         application = await vault.manage("POST", "/applications", {"name": "Acme", "redirect_uris": [RETURN_TO]})
@@ -97,7 +97,7 @@ async def served(directory: Path, manifests: Mapping[str, str]) -> AsyncIterator
 @contextlib.asynccontextmanager
 async def another_node(vault: ServedVault) -> AsyncIterator[ServedVault]:
     """A second process of the same deployment, as far as the vault can tell: they share the database and the time."""
-    listener = server.listen("127.0.0.1", 0)
+    listener = listening.listen("127.0.0.1", 0)
     async with _node(vault.settings, vault.clock, vault.http, listener) as node:
         yield replace(node, application_id=vault.application_id, api_key=vault.api_key)
 
@@ -106,10 +106,10 @@ async def another_node(vault: ServedVault) -> AsyncIterator[ServedVault]:
 async def _node(
     settings: Settings, clock: MovableClock, http: aiohttp.ClientSession, listener: socket.socket
 ) -> AsyncIterator[ServedVault]:
-    vault = ServedVault(server.address(listener), settings, clock, http)
+    vault = ServedVault(listening.address(listener), settings, clock, http)
     async with wiring.serving(settings, clock=clock) as app:
         watched = AccessLog(app, lambda method, route, status, ms: vault.statuses.append(status))
-        async with server.in_background(watched, listener):
+        async with listening.in_background(watched, listener):
             yield vault
     # Two of the published clients repeat such a request for a quarter of an hour.
     assert [status for status in vault.statuses if status >= 500] == []

@@ -10,7 +10,7 @@ from sandbox import AT_CRM, AT_ROBOT, Sandbox
 from starlette.responses import HTMLResponse
 from starlette.types import Receive, Scope, Send
 
-from holdfast.cli import server
+from holdfast.server import listening
 from holdfast.testing.provider import fail
 
 # The types that two of the clients have for a status; @apideck/node throws the answer itself.
@@ -76,26 +76,26 @@ async def test_a_proxy_that_answers_with_a_page_is_an_error(client: PublishedCli
     """A sign-in page, or a page that says sorry, instead of the vault: an error, and the next call is well again."""
     page = HTMLResponse("<!doctype html><title>Sign in to continue</title>", status)
 
-    async with server.in_background(page, listener := server.listen("127.0.0.1", 0)):
+    async with listening.in_background(page, listener := listening.listen("127.0.0.1", 0)):
         with pytest.raises(ClientError):
-            await client.having(url=server.address(listener), retries=False).call("list")
+            await client.having(url=listening.address(listener), retries=False).call("list")
 
     assert len(await client.call("list")) == 2
 
 
 async def test_a_vault_that_does_not_answer_in_time_is_given_up(client: PublishedClient) -> None:
     """The client's own time-out ends the call."""
-    async with server.in_background(silent, listener := server.listen("127.0.0.1", 0)):
+    async with listening.in_background(silent, listener := listening.listen("127.0.0.1", 0)):
         with pytest.raises(ClientError) as thrown:
-            await client.having(url=server.address(listener), retries=False, patience=200).call("list")
+            await client.having(url=listening.address(listener), retries=False, patience=200).call("list")
 
     assert (thrown.value.type, thrown.value.status) == (LATE[client.name], None)
 
 
 async def test_a_vault_that_is_not_there_is_told(client: PublishedClient) -> None:
     """Nobody listens at the port."""
-    with server.listen("127.0.0.1", 0) as listener:
-        nowhere = server.address(listener)
+    with listening.listen("127.0.0.1", 0) as listener:
+        nowhere = listening.address(listener)
 
     with pytest.raises(ClientError) as thrown:
         await client.having(url=nowhere, retries=False).call("list")

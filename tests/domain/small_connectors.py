@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.domain.connector import Connector
+from holdfast.domain.manifest.connector import Connector
 
 CODE: dict[str, Any] = {
     "authorize": {"url": "https://auth.acme.example/authorize"},

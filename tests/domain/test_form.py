@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from small_connectors import connector
 
-from holdfast.domain.connector import Connector
 from holdfast.domain.form import check_urls, merge, take, texts
+from holdfast.domain.manifest.connector import Connector
 from holdfast.domain.masking import Masks
 from holdfast.errors import ConnectionSettingsError, RequestValidationError
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.domain.path import read, read_text, steps
+from holdfast.domain.manifest.path import read, read_text, steps
 
 ANSWER = {
     "d": {"results": [{"CurrentDivision": 1734}]},

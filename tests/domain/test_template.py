@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.domain.template import host_matches, host_pattern, names, parse, render, render_header, render_url
+from holdfast.domain.manifest.template import (
+    host_matches,
+    host_pattern,
+    names,
+    parse,
+    render,
+    render_header,
+    render_url,
+)
 from holdfast.errors import ConnectionSettingsError
 
 HOSTILE_LABELS = [

@@ -10,9 +10,9 @@ from urllib.parse import parse_qs
 import msgspec
 import pytest
 
-from holdfast.domain.connector import Connector
 from holdfast.domain.credential import Client, Secret
 from holdfast.domain.exchange import Request, Response
+from holdfast.domain.manifest.connector import Connector
 from holdfast.grants.flow import Setup
 
 NOW = 1_767_225_600_000

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from driving import acme, answer, run, sent, setup
 
-from holdfast.domain.connector import Connector
 from holdfast.domain.credential import OAuthToken, Secret
 from holdfast.domain.exchange import Request, Response
+from holdfast.domain.manifest.connector import Connector
 from holdfast.errors import ConnectionSettingsError, GrantDeferred, GrantRejected
 from holdfast.grants.call import after_connect, choices, custom_fields, place, verify
 from holdfast.grants.revoke import revoke

@@ -23,7 +23,7 @@ MAY_REVEAL = {
     "src/holdfast/grants/revoke.py",
     "src/holdfast/grants/token.py",
     "src/holdfast/store/tenants.py",
-    "src/holdfast/usecases/setup.py",
+    "src/holdfast/usecases/credential/setup.py",
 }
 
 # What has no tenant yet and gives it instead, works for all of them, or makes a new one.

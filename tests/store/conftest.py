@@ -9,7 +9,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from holdfast.store.database import Database, open_database
+from holdfast.store.engine.database import Database
+from holdfast.store.engine.opening import open_database
 
 NOTES = """
 CREATE TABLE notes (

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from holdfast.errors import ConflictError, SettingsError, Unavailable
-from holdfast.store.database import Database, open_database
+from holdfast.store.engine.database import Database
+from holdfast.store.engine.opening import open_database
 
 Spawn = Callable[..., subprocess.Popen[str]]
 
@@ -171,7 +172,7 @@ async def test_two_databases_on_the_same_data_lose_no_update(notes: Database, ne
 
 COUNTING = """
 import asyncio, sys
-from holdfast.store.database import open_database
+from holdfast.store.engine.opening import open_database
 
 async def main(url):
     database = await open_database(url)
@@ -201,7 +202,7 @@ async def test_two_processes_lose_no_update(notes: Database, database_url: str, 
 
 WRITING = """
 import asyncio, sys
-from holdfast.store.database import open_database
+from holdfast.store.engine.opening import open_database
 
 async def main(url):
     database = await open_database(url)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from holdfast.errors import IntegrityError
-from holdfast.store.envelope import OVERHEAD, Key, Place
+from holdfast.store.seal.envelope import OVERHEAD, Key, Place
 
 PLACE = Place("connections", "credential", "app_live_1", ("8b7d4f", "salesforce"), 7)
 TOKEN = b'{"access_token":"00Dx0000000BV7z!AR8AQAxo9UfVkh8AlV0Gomt9Czx9LjHnSSpwBMmbRcgKFmxOtvxjTrKW19ye6PE3Ds1eQz3z8j"}'

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from holdfast.errors import ConflictError, IntegrityError, SettingsError
-from holdfast.store import keyring as keyrings
-from holdfast.store.database import Database, open_database
-from holdfast.store.keyring import LIFETIME, Keyring, Place
-from holdfast.store.masterkey import MasterKeys
-from holdfast.store.migrate import migrate
+from holdfast.store.engine.database import Database
+from holdfast.store.engine.migrate import migrate
+from holdfast.store.engine.opening import open_database
+from holdfast.store.seal import keyring as keyrings
+from holdfast.store.seal.keyring import LIFETIME, Keyring, Place
+from holdfast.store.seal.masterkey import MasterKeys
 from holdfast.testing.clock import TestClock
 
 Spawn = Callable[..., subprocess.Popen[str]]
@@ -244,10 +245,10 @@ async def test_data_keys_cannot_be_swapped(database: Database, keyring: Keyring)
 STARTING = """
 import asyncio, hashlib, sys
 from holdfast.clock import SystemClock
-from holdfast.store.database import open_database
-from holdfast.store.keyring import Keyring
-from holdfast.store.masterkey import MasterKeys
-from holdfast.store.migrate import migrate
+from holdfast.store.engine.opening import open_database
+from holdfast.store.seal.keyring import Keyring
+from holdfast.store.seal.masterkey import MasterKeys
+from holdfast.store.engine.migrate import migrate
 
 async def main(url, key_file):
     database = await open_database(url)
@@ -302,8 +303,8 @@ async def test_the_keyring_and_its_boxes_show_nothing(database: Database, keyrin
     await add(database, keyring, "app_1")
     box = await keyring.box("app_1")
 
-    assert repr(keyring).startswith("<holdfast.store.keyring.Keyring object")
-    assert repr(box).startswith("<holdfast.store.keyring.Box object")
+    assert repr(keyring).startswith("<holdfast.store.seal.keyring.Keyring object")
+    assert repr(box).startswith("<holdfast.store.seal.keyring.Box object")
     for holder in (keyring, box):
         with pytest.raises(TypeError):
             pickle.dumps(holder)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.errors import SettingsError
-from holdfast.store.masterkey import MasterKeys, create_master_key_file
+from holdfast.store.seal.masterkey import MasterKeys, create_master_key_file
 
 # Random bytes whose base64 has a "+" and a "/", so that the two alphabets differ.
 RAW = bytes.fromhex("fbefbe7fa1c35e0992d8e4b6107a3cfd58216b9fe0447dc2a8135e91f6cb0d77")

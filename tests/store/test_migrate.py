@@ -10,8 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from holdfast.errors import HoldfastError, SettingsError
-from holdfast.store.database import Database, open_database
-from holdfast.store.migrate import Step, migrate, statements, steps
+from holdfast.store.engine.database import Database
+from holdfast.store.engine.migrate import Step, migrate, statements, steps
+from holdfast.store.engine.opening import open_database
 
 Spawn = Callable[..., subprocess.Popen[str]]
 
@@ -87,8 +88,8 @@ async def test_a_step_that_fails_leaves_nothing_of_itself(database: Database) ->
 
 MIGRATING = """
 import asyncio, sys
-from holdfast.store.database import open_database
-from holdfast.store.migrate import migrate
+from holdfast.store.engine.opening import open_database
+from holdfast.store.engine.migrate import migrate
 
 async def main(url):
     database = await open_database(url)

@@ -11,9 +11,10 @@ import asyncpg
 import pytest
 
 from holdfast.errors import SettingsError, Unavailable
-from holdfast.store import postgres
-from holdfast.store.database import Database, open_database
-from holdfast.store.postgres import POOL, numbered
+from holdfast.store.engine import postgres
+from holdfast.store.engine.database import Database
+from holdfast.store.engine.opening import open_database
+from holdfast.store.engine.postgres import POOL, numbered
 
 ADD = "INSERT INTO notes (id) VALUES (:id)"
 

@@ -13,8 +13,9 @@ import apsw
 import pytest
 
 from holdfast.errors import SettingsError, Unavailable
-from holdfast.store.database import Database, open_database
-from holdfast.store.sqlite import sound
+from holdfast.store.engine.database import Database
+from holdfast.store.engine.opening import open_database
+from holdfast.store.engine.sqlite import sound
 
 ADD = "INSERT INTO notes (id) VALUES (:id)"
 

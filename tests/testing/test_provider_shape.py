@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.domain.path import read
+from holdfast.domain.manifest.path import read
 from holdfast.testing.provider import document
 
 

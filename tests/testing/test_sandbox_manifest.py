@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from oauth_app import App, body
 
 from holdfast.catalog import reading
-from holdfast.domain.connector import Connector
-from holdfast.domain.path import read, read_text
+from holdfast.domain.manifest.connector import Connector
+from holdfast.domain.manifest.path import read, read_text
 from holdfast.testing.browser import Browser
 from holdfast.testing.connectors import sandbox_manifest
 from holdfast.testing.provider import Shape

@@ -1,7 +1,7 @@
 """The catalogue: connectors as data, read from `connectors/<service_id>/connector.yaml`.
 
 Owns reading manifests strictly (an error names file, line and word, and all errors of a file are told at once) and
-looking connectors up. Knows nothing of tenants, tokens or HTTP; what the words mean is `holdfast.domain.connector`.
+looking connectors up. Knows nothing of tenants, tokens or HTTP; what the words mean is `holdfast.domain.manifest`'s.
 
 - `index`       the `Catalog`: shipped manifests and one's own, by unified API and service
 - `reading`     one file to one `Connector`, or to a `ManifestError`

@@ -10,7 +10,7 @@ from typing import get_args
 from holdfast.catalog.index import MANIFEST, manifests
 from holdfast.catalog.problems import ManifestError, Problem
 from holdfast.catalog.reading import read
-from holdfast.domain.connector import AuthType
+from holdfast.domain.manifest.connector import AuthType
 from holdfast.errors import SettingsError
 
 AUTH_TYPES: tuple[AuthType, ...] = get_args(AuthType)

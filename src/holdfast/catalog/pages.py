@@ -17,7 +17,7 @@ from msgspec import inspect
 
 from holdfast.catalog.index import Catalog
 from holdfast.catalog.vocabulary import CONNECTOR
-from holdfast.domain.connector import Connector
+from holdfast.domain.manifest.connector import Connector
 
 _NOTE = "<!-- Written by `python -m holdfast.catalog.pages docs/reference`; change what they tell, not this page. -->\n"
 
@@ -71,7 +71,7 @@ it is one of `hosts`.
 
 
 def manifest_page() -> str:
-    """`docs/reference/manifest.md`: every word, from the docstrings of `holdfast.domain.connector`."""
+    """`docs/reference/manifest.md`: every word, from the docstrings of `holdfast.domain.manifest.connector`."""
     sections = "\n".join(_section(known) for known in _groups(CONNECTOR))
     return f"{_INTRODUCTION.format(note=_NOTE)}\n{sections}"
 

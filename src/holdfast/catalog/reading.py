@@ -11,7 +11,7 @@ from holdfast.catalog import source
 from holdfast.catalog.problems import Finding, ManifestError, Problem
 from holdfast.catalog.rules import RULES, Manifest
 from holdfast.catalog.vocabulary import CONNECTOR, dotted, examine
-from holdfast.domain.connector import Connector
+from holdfast.domain.manifest.connector import Connector
 
 
 def read(file: Traversable, folder: str, *, shipped: bool = False) -> Connector:

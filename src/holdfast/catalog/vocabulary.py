@@ -1,4 +1,4 @@
-"""The vocabulary as data: walks what a manifest says along the types of `holdfast.domain.connector`.
+"""The vocabulary as data: walks what a manifest says along the types of `holdfast.domain.manifest.connector`.
 
 `examine` finds unknown words and wrong types, all of them; `texts` gives every text whose kind the vocabulary
 names (a template, a path, a setting, …); `words` gives every group of words of a connector with its place.
@@ -16,7 +16,7 @@ import msgspec
 from msgspec import inspect
 
 from holdfast.catalog.problems import Finding, Place
-from holdfast.domain.connector import Connector, Word
+from holdfast.domain.manifest.connector import Connector, Word
 
 W = TypeVar("W", bound=Word)
 Type = inspect.Type

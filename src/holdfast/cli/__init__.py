@@ -22,13 +22,13 @@ from typing import Any
 import click
 
 from holdfast import __version__
-from holdfast.cli import logs
 from holdfast.config import Settings
 from holdfast.errors import HoldfastError, SettingsError
+from holdfast.server import logs
 
 COMMANDS = {
     "serve": "holdfast.cli.serve:serve",
-    "demo": "holdfast.cli.demo:demo",
+    "demo": "holdfast.demo:demo",
     "apps": "holdfast.cli.applications:apps",
     "integrations": "holdfast.cli.integrations:integrations",
     "connectors": "holdfast.cli.connectors:connectors",

@@ -9,7 +9,8 @@ from holdfast.cli.vault import with_vault
 from holdfast.domain.tenancy import DEFAULT_KEY_SCOPES, KEY_SCOPES, ApiKey, Application, Confirmation
 from holdfast.http.manage import CreatedApplication, application_data, key_data
 from holdfast.store import tenants
-from holdfast.usecases import Vault, manage
+from holdfast.usecases import manage
+from holdfast.usecases.vault import Vault
 
 application = click.argument("application_id", metavar="APPLICATION")
 redirect_uri = click.option(

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from holdfast.catalog import Catalog, ManifestError, Problem, authoring
 from holdfast.config import Settings
-from holdfast.domain.connector import AuthType, Connector
+from holdfast.domain.manifest.connector import AuthType, Connector
 from holdfast.errors import SettingsError
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")

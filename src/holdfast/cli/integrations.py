@@ -10,10 +10,11 @@ import click
 
 from holdfast.cli.output import as_json, note, print_json, print_members, print_table
 from holdfast.cli.vault import with_vault
-from holdfast.domain.connector import Connector
+from holdfast.domain.manifest.connector import Connector
 from holdfast.http.manage import IntegrationData, integration_data
 from holdfast.store import tenants
-from holdfast.usecases import Vault, manage
+from holdfast.usecases import manage
+from holdfast.usecases.vault import Vault
 
 application = click.argument("application_id", metavar="APPLICATION")
 unified_api = click.argument("unified_api", metavar="UNIFIED_API")

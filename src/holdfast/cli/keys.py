@@ -6,7 +6,7 @@ import click
 
 from holdfast.cli.output import as_json, print_json, print_table
 from holdfast.cli.vault import with_vault
-from holdfast.store.masterkey import new_master_key
+from holdfast.store.seal.masterkey import new_master_key
 
 
 @click.group()

@@ -17,10 +17,10 @@ import click
 from starlette.types import ASGIApp
 
 from holdfast import __version__, wiring
-from holdfast.cli import logs, server
-from holdfast.cli.access import logged
 from holdfast.cli.output import note, print_members
 from holdfast.config import PUBLIC_URL, Settings
+from holdfast.server import listening, logs
+from holdfast.server.access import logged
 
 WORKER = "holdfast.cli.serve:worker"
 
@@ -42,12 +42,12 @@ def serve(host: str, port: int, workers: int) -> None:
     settings = Settings.from_env()
     logs.configure(settings.log_level)
     wiring.prepare(settings)
-    listener = server.listen(host, port)
+    listener = listening.listen(host, port)
     if workers == 1:
-        server.run(_serve(settings, listener))
+        listening.run(_serve(settings, listener))
         return
-    server.run(_try(settings))
-    server.serve_by_many(WORKER, workers, listener, partial(_announce, settings, listener))
+    listening.run(_try(settings))
+    listening.serve_by_many(WORKER, workers, listener, partial(_announce, settings, listener))
 
 
 def worker() -> ASGIApp:
@@ -60,7 +60,7 @@ def worker() -> ASGIApp:
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
     async with wiring.serving(settings) as app:
-        await server.serve(logged(app, settings.log_level), listener, partial(_announce, settings, listener))
+        await listening.serve(logged(app, settings.log_level), listener, partial(_announce, settings, listener))
 
 
 async def _try(settings: Settings) -> None:
@@ -70,7 +70,7 @@ async def _try(settings: Settings) -> None:
 
 
 def _announce(settings: Settings, listener: socket.socket) -> None:
-    click.echo(f"Holdfast {__version__} serves {server.address(listener)}\n")
+    click.echo(f"Holdfast {__version__} serves {listening.address(listener)}\n")
     print_members(
         [
             ("data", str(settings.data_dir.absolute())),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from holdfast.config import Settings
 
 if TYPE_CHECKING:
-    from holdfast.usecases import Vault
+    from holdfast.usecases.vault import Vault
 
 T = TypeVar("T")
 

@@ -13,9 +13,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from holdfast.domain.connector import Connector, Setting
 from holdfast.domain.credential import Client, OAuthToken
 from holdfast.domain.event import EventType
+from holdfast.domain.manifest.connector import Connector, Setting
 from holdfast.domain.tenancy import Integration
 
 State = Literal["available", "added", "authorized", "callable", "invalid"]

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from holdfast.domain.connector import Connector, Setting
+from holdfast.domain.manifest.connector import Connector, Setting
+from holdfast.domain.manifest.template import names, render_url
 from holdfast.domain.masking import Masks
-from holdfast.domain.template import names, render_url
 from holdfast.errors import ConnectionSettingsError, RequestValidationError
 
 SETTINGS_LIMIT = 100

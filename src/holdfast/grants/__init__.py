@@ -10,5 +10,5 @@ clock, no storage; `drive` is the only place that performs the requests, and a t
 - `revoke`    ending a grant at the provider
 - `call`      requests to the service itself: where the credential stands, verification, custom fields, options
 
-To add a grant: a generator in `token`, its line in `GRANTS`, its word in `holdfast.domain.connector`.
+To add a grant: a generator in `token`, its line in `GRANTS`, its word in `holdfast.domain.manifest.connector`.
 """

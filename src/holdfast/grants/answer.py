@@ -11,10 +11,10 @@ import math
 from datetime import UTC, datetime
 from typing import Any, Literal, NoReturn
 
-from holdfast.domain import path
-from holdfast.domain.connector import BodyError, Connector, Expiry, OAuth
 from holdfast.domain.credential import OAuthToken, Secret
 from holdfast.domain.exchange import Response
+from holdfast.domain.manifest import path
+from holdfast.domain.manifest.connector import BodyError, Connector, Expiry, OAuth
 from holdfast.errors import GrantDeferred, GrantMisconfigured, GrantRejected
 
 Outcome = Literal["rejected", "misconfigured", "deferred"]

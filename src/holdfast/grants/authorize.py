@@ -9,8 +9,8 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlencode
 
-from holdfast.domain.connector import CallbackHook, Connector, OAuth
-from holdfast.domain.template import host_pattern, render, render_url
+from holdfast.domain.manifest.connector import CallbackHook, Connector, OAuth
+from holdfast.domain.manifest.template import host_pattern, render, render_url
 from holdfast.errors import ConnectionSettingsError, GrantRejected, OAuthInvalidStateError, RequestValidationError
 from holdfast.grants.flow import Setup, with_query
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from holdfast.domain import path
-from holdfast.domain.connector import CustomFields, FieldMap, Option, OptionsFrom, Placement, RequestTemplate
 from holdfast.domain.exchange import Request, Response
-from holdfast.domain.template import host_matches, render, render_header, render_tree, render_url
+from holdfast.domain.manifest import path
+from holdfast.domain.manifest.connector import CustomFields, FieldMap, Option, OptionsFrom, Placement, RequestTemplate
+from holdfast.domain.manifest.template import host_matches, render, render_header, render_tree, render_url
 from holdfast.errors import ConnectionSettingsError, GrantDeferred, GrantRejected
 from holdfast.grants.flow import Setup, document, form, with_query
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus, urlencode, urlsplit, urlunsplit
 
-from holdfast.domain.connector import Connector, OAuth
 from holdfast.domain.credential import Client
 from holdfast.domain.exchange import Request, Response, Send
-from holdfast.domain.template import Values
+from holdfast.domain.manifest.connector import Connector, OAuth
+from holdfast.domain.manifest.template import Values
 
 T = TypeVar("T")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 
-from holdfast.domain.connector import Revoke
 from holdfast.domain.credential import OAuthToken
 from holdfast.domain.exchange import Request, Response
-from holdfast.domain.template import render_tree, render_url
+from holdfast.domain.manifest.connector import Revoke
+from holdfast.domain.manifest.template import render_tree, render_url
 from holdfast.errors import GrantDeferred
 from holdfast.grants.answer import seconds_to_wait
 from holdfast.grants.call import place

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from urllib.parse import quote_plus
 
-from holdfast.domain.connector import GrantType
 from holdfast.domain.credential import Client, OAuthToken
 from holdfast.domain.exchange import Request, Response
-from holdfast.domain.template import render, render_tree, render_url
+from holdfast.domain.manifest.connector import GrantType
+from holdfast.domain.manifest.template import render, render_tree, render_url
 from holdfast.errors import ConnectorCredentialsError, OAuthCredentialsNotFoundError
 from holdfast.grants.answer import captured, check_refusal, read_token
 from holdfast.grants.flow import Setup, document, form, with_query

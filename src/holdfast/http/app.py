@@ -12,10 +12,10 @@ from starlette.routing import Match, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.errors import EntityNotFoundError, HoldfastError, MethodNotAllowedError
-from holdfast.http import connections, errors, manage, oauth, pages
-from holdfast.http.openapi import openapi
+from holdfast.http import browser, connections, errors, manage, pages
+from holdfast.http.describe.openapi import openapi
 from holdfast.http.operations import Endpoint, Operation, route
-from holdfast.usecases import Vault
+from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ _SHARED = [*_ALWAYS, *_CORS]
 
 def operations() -> list[Operation]:
     """Every operation that is declared. The one that is asked most comes first: routes are tried in order."""
-    return [*connections.api.operations, *oauth.actions.operations, *manage.api.operations]
+    return [*connections.api.operations, *browser.actions.operations, *manage.api.operations]
 
 
 def app(vault: Vault, admin_token: str) -> ASGIApp:

@@ -13,7 +13,8 @@ from starlette.requests import Request
 
 from holdfast.domain.tenancy import Scope
 from holdfast.errors import RequestHeadersValidationError, UnauthorizedError
-from holdfast.usecases import Vault, keys
+from holdfast.usecases import api_keys
+from holdfast.usecases.vault import Vault
 
 APP_ID, CONSUMER_ID = "x-apideck-app-id", "x-apideck-consumer-id"
 ID_LIMIT = 255
@@ -27,7 +28,7 @@ async def scope_of(request: Request, vault: Vault, *, needs: str = "connections"
     the consumer may be left out when `consumer` is false.
     """
     sent = _sent(request)
-    key = await keys.identify(vault, _credential(sent))
+    key = await api_keys.identify(vault, _credential(sent))
     if key is None:
         raise UnauthorizedError("Invalid Authorization Token")
     if needs not in key.scopes:

@@ -9,11 +9,12 @@ from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.domain.connection import IntegrationState, integration_state
 from holdfast.domain.tenancy import DEFAULT_KEY_SCOPES, KEY_SCOPES, ApiKey, Application, Confirmation, Integration
+from holdfast.http.browser import ApplicationId
 from holdfast.http.connections import ServiceId, UnifiedApi
-from holdfast.http.oauth import ApplicationId
 from holdfast.http.operations import Api, Body, Call, Param
 from holdfast.store import tenants
-from holdfast.usecases import Vault, manage
+from holdfast.usecases import manage
+from holdfast.usecases.vault import Vault
 
 api = Api("Management")
 

@@ -27,7 +27,7 @@ from holdfast.domain.tenancy import Scope
 from holdfast.errors import RequestValidationError
 from holdfast.http import callers
 from holdfast.http.body import read_json
-from holdfast.usecases import Vault
+from holdfast.usecases.vault import Vault
 
 Security = Literal["key", "admin", "none"]
 QUERY_LIMIT = 16_384

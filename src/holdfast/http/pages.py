@@ -13,8 +13,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from holdfast.errors import Unavailable
-from holdfast.http import errors, reference
-from holdfast.usecases import Vault
+from holdfast.http import errors
+from holdfast.http.describe import reference
+from holdfast.usecases.vault import Vault
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">

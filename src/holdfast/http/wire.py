@@ -28,13 +28,14 @@ from holdfast.domain.connection import (
     missing_for_authorization,
     state,
 )
-from holdfast.domain.connector import AuthType, GrantType, Option, ResourceField, Setting
+from holdfast.domain.manifest.connector import AuthType, GrantType, Option, ResourceField, Setting
 from holdfast.domain.tenancy import Scope
 from holdfast.errors import RequestValidationError
 from holdfast.grants.call import CustomField
-from holdfast.usecases import Vault, links
+from holdfast.usecases import links
 from holdfast.usecases.connections import Import, Patch, imported_token
-from holdfast.usecases.tenants import Subject
+from holdfast.usecases.subject import Subject
+from holdfast.usecases.vault import Vault
 
 FieldType = Literal[
     "text", "checkbox", "tel", "email", "url", "textarea", "select", "filtered-select", "multi-select",

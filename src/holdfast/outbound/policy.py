@@ -15,7 +15,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from yarl import URL
 
-from holdfast.domain.template import host_matches
+from holdfast.domain.manifest.template import host_matches
 from holdfast.errors import EgressRefused, SettingsError
 from holdfast.outbound.addresses import Address, is_public, reached
 

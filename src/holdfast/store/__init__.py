@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 
 from holdfast.clock import Clock
 from holdfast.domain.tenancy import Scope
-from holdfast.store.database import Database, Queries
-from holdfast.store.keyring import Box, Keyring
+from holdfast.store.engine.database import Database, Queries
+from holdfast.store.seal.keyring import Box, Keyring
 
 
 @dataclass(frozen=True, slots=True)

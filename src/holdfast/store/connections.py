@@ -16,14 +16,14 @@ import structlog
 from msgspec.structs import replace
 
 from holdfast.domain.connection import Connection, Grant, events, state
-from holdfast.domain.connector import Connector
 from holdfast.domain.credential import OAuthToken
 from holdfast.domain.event import EventType
+from holdfast.domain.manifest.connector import Connector
 from holdfast.domain.tenancy import Scope
 from holdfast.errors import ConflictError, ConnectorCredentialsError, IntegrityError
 from holdfast.store import Store, journal, new_id, outbox, tenants
-from holdfast.store.database import Row
-from holdfast.store.keyring import Box, Place
+from holdfast.store.engine.database import Row
+from holdfast.store.seal.keyring import Box, Place
 
 log = structlog.get_logger()
 

@@ -13,8 +13,8 @@ import msgspec
 from holdfast.domain.tenancy import Scope
 from holdfast.errors import OAuthInvalidStateError
 from holdfast.store import Store
-from holdfast.store.database import Row
-from holdfast.store.keyring import Place
+from holdfast.store.engine.database import Row
+from holdfast.store.seal.keyring import Place
 
 # A flow lives as long as somebody may take to log in and consent; a confirmation as long as a pop-up may stay open.
 FLOW_LIFETIME = 10 * 60 * 1000

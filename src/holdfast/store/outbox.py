@@ -17,8 +17,8 @@ from holdfast.domain.credential import OAuthToken
 from holdfast.domain.event import EventType
 from holdfast.domain.tenancy import Scope
 from holdfast.store import Store, new_id
-from holdfast.store.database import Row
-from holdfast.store.keyring import Place
+from holdfast.store.engine.database import Row
+from holdfast.store.seal.keyring import Place
 
 # How long a worker may take over one revocation before another one takes it: longer than any outbound call.
 LEASE = 60_000

@@ -12,8 +12,8 @@ from holdfast.domain.credential import Client, Secret
 from holdfast.domain.tenancy import ApiKey, Application, Integration, Scope
 from holdfast.errors import EntityNotFoundError, IntegrityError
 from holdfast.store import Store
-from holdfast.store.database import Row
-from holdfast.store.keyring import Place
+from holdfast.store.engine.database import Row
+from holdfast.store.seal.keyring import Place
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from starlette.types import ASGIApp, Message
 
-from holdfast.domain.template import host_matches
+from holdfast.domain.manifest.template import host_matches
 
 Headers = tuple[tuple[str, str], ...]
 Apps = Mapping[str, ASGIApp]

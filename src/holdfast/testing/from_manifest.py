@@ -20,10 +20,18 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from holdfast.clock import Clock
-from holdfast.domain import path
-from holdfast.domain.connector import Connector, CustomFields, OAuth, OptionsFrom, RequestTemplate, Revoke, Setting
-from holdfast.domain.connector import Placement as ManifestPlacement
-from holdfast.domain.template import Values, names, render, render_tree
+from holdfast.domain.manifest import path
+from holdfast.domain.manifest.connector import (
+    Connector,
+    CustomFields,
+    OAuth,
+    OptionsFrom,
+    RequestTemplate,
+    Revoke,
+    Setting,
+)
+from holdfast.domain.manifest.connector import Placement as ManifestPlacement
+from holdfast.domain.manifest.template import Values, names, render, render_tree
 from holdfast.testing.provider import (
     USERS,
     Api,

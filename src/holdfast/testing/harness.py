@@ -23,14 +23,15 @@ from starlette.types import ASGIApp
 from holdfast import wiring
 from holdfast.config import Settings
 from holdfast.http.app import app
-from holdfast.store.masterkey import create_master_key_file
+from holdfast.store.seal.masterkey import create_master_key_file
 from holdfast.testing.asgi import Answer, call
 from holdfast.testing.browser import Browser, Page
 from holdfast.testing.clock import TestClock
 from holdfast.testing.connectors import sandbox_manifest
 from holdfast.testing.network import FakeNetwork
 from holdfast.testing.provider import RegisteredClient, SandboxProvider
-from holdfast.usecases import Vault, manage
+from holdfast.usecases import manage
+from holdfast.usecases.vault import Vault
 
 PUBLIC_URL = "http://127.0.0.1:8000"
 PROVIDER_URL = "http://127.0.0.1:9000"

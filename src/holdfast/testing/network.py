@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp
 
 from holdfast.domain.exchange import Request, Response
-from holdfast.domain.template import host_matches
+from holdfast.domain.manifest.template import host_matches
 from holdfast.errors import EgressRefused, GrantDeferred
 from holdfast.testing.asgi import Answer, Apps, ConnectionLost, app_for, call
 

@@ -38,10 +38,11 @@ from holdfast.grants.flow import Setup
 from holdfast.store import Store, connections, flows
 from holdfast.store.connections import Change
 from holdfast.store.flows import Flow, Pending
-from holdfast.usecases import Vault, links, revocations
-from holdfast.usecases.redemption import redeem
-from holdfast.usecases.setup import setup
-from holdfast.usecases.tenants import Subject, application, require_enabled, subject
+from holdfast.usecases import links, revocations
+from holdfast.usecases.credential.redeem import redeem
+from holdfast.usecases.credential.setup import setup
+from holdfast.usecases.subject import Subject, application, require_enabled, subject
+from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
 

@@ -10,9 +10,9 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from holdfast.domain.connection import Connection, State, connected, has_credentials, state
-from holdfast.domain.connector import Option, ResourceField
 from holdfast.domain.credential import OAuthToken, Secret
 from holdfast.domain.form import check_urls, merge, take
+from holdfast.domain.manifest.connector import Option, ResourceField
 from holdfast.domain.tenancy import Scope
 from holdfast.errors import (
     ConnectionNotFoundError,
@@ -25,10 +25,12 @@ from holdfast.grants.call import CustomField, Verdict, custom_fields, options, v
 from holdfast.grants.flow import drive
 from holdfast.store import connections
 from holdfast.store.connections import Change
-from holdfast.usecases import Vault, credentials, revocations
-from holdfast.usecases.redemption import complete
-from holdfast.usecases.setup import setup
-from holdfast.usecases.tenants import Subject, integrations, require_enabled, subject
+from holdfast.usecases import revocations
+from holdfast.usecases.credential import use as credentials
+from holdfast.usecases.credential.redeem import complete
+from holdfast.usecases.credential.setup import setup
+from holdfast.usecases.subject import Subject, integrations, require_enabled, subject
+from holdfast.usecases.vault import Vault
 
 VALIDATIONS: Mapping[Verdict, Literal["ok", "failed"] | None] = {"ok": "ok", "invalid": "failed", "unknown": None}
 METADATA_LIMIT = 65_536

@@ -20,7 +20,7 @@ from holdfast.domain.connection import Connection
 from holdfast.domain.mac import Mac
 from holdfast.domain.tenancy import Scope
 from holdfast.errors import OAuthInvalidStateError
-from holdfast.usecases import Vault
+from holdfast.usecases.vault import Vault
 
 Audience = Literal["authorize", "revoke"]
 

@@ -12,8 +12,9 @@ from holdfast.domain.credential import Client, Secret
 from holdfast.domain.tenancy import DEFAULT_KEY_SCOPES, ApiKey, Application, Confirmation, Integration, Scope
 from holdfast.errors import EntityNotFoundError, RequestValidationError
 from holdfast.store import tenants
-from holdfast.usecases import Vault, keys
+from holdfast.usecases import api_keys
 from holdfast.usecases.links import callback_context, callback_url
+from holdfast.usecases.vault import Vault
 
 NAME_LIMIT = 200
 URIS_LIMIT = 50
@@ -40,7 +41,7 @@ async def create_application(
     )
     async with vault.store.transaction() as tx:
         await tenants.add_application(tx, application)
-        _, key = await keys.issue(operator(application.id), vault, tx, DEFAULT_KEY_SCOPES)
+        _, key = await api_keys.issue(operator(application.id), vault, tx, DEFAULT_KEY_SCOPES)
     return application, key
 
 
@@ -80,7 +81,7 @@ async def create_key(vault: Vault, application_id: str, scopes: tuple[str, ...])
     scope = operator(application_id)
     async with vault.store.transaction() as tx:
         await tenants.application(scope, tx)
-        return await keys.issue(scope, vault, tx, scopes)
+        return await api_keys.issue(scope, vault, tx, scopes)
 
 
 async def delete_key(vault: Vault, application_id: str, id: str) -> None:

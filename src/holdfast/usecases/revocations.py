@@ -9,7 +9,7 @@ from __future__ import annotations
 import structlog
 
 from holdfast.domain.connection import Connection, state
-from holdfast.domain.connector import Connector
+from holdfast.domain.manifest.connector import Connector
 from holdfast.domain.tenancy import Scope
 from holdfast.errors import GrantDeferred, HoldfastError, Unavailable
 from holdfast.grants.flow import drive
@@ -17,9 +17,9 @@ from holdfast.grants.revoke import revoke
 from holdfast.store import Store, connections, outbox
 from holdfast.store.connections import Decide
 from holdfast.store.outbox import Revocation
-from holdfast.usecases import Vault
-from holdfast.usecases.setup import setup
-from holdfast.usecases.tenants import Subject, subject
+from holdfast.usecases.credential.setup import setup
+from holdfast.usecases.subject import Subject, subject
+from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
 

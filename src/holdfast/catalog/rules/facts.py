@@ -8,7 +8,7 @@ from holdfast.catalog.problems import Finding, Place
 from holdfast.catalog.rules.manifest import Manifest
 from holdfast.catalog.rules.templates import names
 from holdfast.catalog.vocabulary import dotted, place_of
-from holdfast.domain.connector import Connector
+from holdfast.domain.manifest.connector import Connector
 
 SECRET_CREDENTIALS = ("access_token", "refresh_token", "client_secret", "token")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from holdfast.catalog.problems import Place
 from holdfast.catalog.vocabulary import Text, texts
-from holdfast.domain.connector import Connector, Setting
+from holdfast.domain.manifest.connector import Connector, Setting
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from holdfast.catalog.problems import Finding
 from holdfast.catalog.rules.manifest import Manifest
 from holdfast.catalog.rules.templates import names
 from holdfast.catalog.vocabulary import Text
-from holdfast.domain.connector import OAuth
+from holdfast.domain.manifest.connector import OAuth
 
 CLIENT_SETTINGS = {"client_id": False, "client_secret": True}
 PASSWORD_SETTINGS = {"username": False, "password": True}

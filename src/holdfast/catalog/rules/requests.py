@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from holdfast.catalog.problems import Finding
 from holdfast.catalog.rules.manifest import Manifest
 from holdfast.catalog.vocabulary import words
-from holdfast.domain.connector import RequestTemplate
-from holdfast.domain.template import expand, host_pattern
+from holdfast.domain.manifest.connector import RequestTemplate
+from holdfast.domain.manifest.template import expand, host_pattern
 
 LOOPBACK = ("127.0.0.1", "localhost")
 _NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from holdfast.catalog.problems import Finding, Place
 from holdfast.catalog.rules.manifest import Manifest
 from holdfast.catalog.vocabulary import words
-from holdfast.domain.connector import AfterConnect, FilledBy, ResourceField, Setting
+from holdfast.domain.manifest.connector import AfterConnect, FilledBy, ResourceField, Setting
 
 SELECTS = ("select", "filtered-select", "multi-select")
 _SHOWN = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")

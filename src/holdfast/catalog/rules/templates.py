@@ -8,8 +8,8 @@ from typing import Any
 
 from holdfast.catalog.problems import Finding, Place
 from holdfast.catalog.rules.manifest import Manifest
-from holdfast.domain import path, template
-from holdfast.domain.connector import Connector
+from holdfast.domain.manifest import path, template
+from holdfast.domain.manifest.connector import Connector
 
 CREDENTIAL = {"access_token", "refresh_token", "client_id", "client_secret"}
 REVOKED = {"token", "token_type_hint"}

@@ -2,7 +2,7 @@
 
 `Shape()` is a provider that follows the RFCs and rotates refresh tokens strictly; each field is one deviation.
 URLs are absolute (then they answer on that host only) or a path (then on every host); `{name}` in a path stands
-for one segment. Places in JSON documents are paths as in `holdfast.domain.path`: `data.access_token`,
+for one segment. Places in JSON documents are paths as in `holdfast.domain.manifest.path`: `data.access_token`,
 `$.org[0].id`. Knows nothing of manifests; whoever has one fills this in.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from holdfast.domain.path import steps
+from holdfast.domain.manifest.path import steps
 
 ClientAuth = Literal["basic", "body", "query", "none"]
 Body = Literal["form", "json", "query"]

@@ -1,0 +1,27 @@
+"""A URL becomes an open database."""
+
+from __future__ import annotations
+
+from holdfast.errors import SettingsError
+from holdfast.store.engine.database import Database
+
+
+async def open_database(url: str) -> Database:
+    """The database at `url`, ready for use but not migrated.
+
+    SettingsError if the URL or what it names cannot be right, Unavailable if it may be right a little later.
+    """
+    # Imported here so that a vault on SQLite neither needs nor loads PostgreSQL's driver, and the reverse.
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite" and rest.startswith("/") and rest != "/":
+        from holdfast.store.engine.sqlite import SQLite
+
+        return await SQLite.open(rest[1:])
+    if scheme in ("postgresql", "postgres"):
+        from holdfast.store.engine.postgres import PostgreSQL
+
+        return await PostgreSQL.open(url)
+    raise SettingsError(
+        "The database URL must be sqlite:///relative/path.db, sqlite:////absolute/path.db "
+        "or postgresql://user:password@host:port/database."
+    )
