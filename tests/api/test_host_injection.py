@@ -14,7 +14,7 @@ from nodes import Deploy
 from own_manifests import DESK, FORCE, INSTANCE, open_force, put_integration, write_manifests
 
 from holdfast.domain.connection import Connection
-from holdfast.domain.tenancy import Scope
+from holdfast.domain.tenancy import Caller, ConsumerScope
 from holdfast.store import connections
 from holdfast.store.connections import Change
 from holdfast.testing.harness import RETURN_TO, Deployment, Reply
@@ -57,7 +57,7 @@ async def store_settings(vault: Deployment, api: str, service: str, **settings: 
         assert before is not None
         return Change(replace(before, settings={**before.settings, **settings}))
 
-    scope = Scope(vault.application_id, vault.consumer, "test")
+    scope = ConsumerScope(vault.application_id, Caller.own("test"), vault.consumer)
     await connections.change(scope, vault.vault.store, vault.vault.catalog.get(api, service), api, decide)
 
 

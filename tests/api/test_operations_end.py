@@ -82,7 +82,7 @@ async def test_an_api_key_connection_is_deleted_without_a_word_to_anybody(vault:
 async def test_a_revocation_ends_the_grant_and_keeps_the_form(vault: Deployment) -> None:
     """The consumer comes back exactly to where the product said; what she has filled in is still there."""
     await vault.connect()
-    await vault.patch(ONE, json={"settings": {"owner_id": "17"}, "metadata": {"plan": "pro"}})
+    await vault.patch(ONE, json={"settings": {"owner_id": "18204412"}, "metadata": {"plan": "pro"}})
 
     location = await revoke(vault)
 
@@ -91,7 +91,7 @@ async def test_a_revocation_ends_the_grant_and_keeps_the_form(vault: Deployment)
     assert (connection["state"], connection["health"], connection["enabled"]) == ("added", "revoked", True)
     assert connection["revoke_url"] is None
     assert connection["authorize_url"]
-    assert (connection["settings"]["owner_id"], connection["metadata"]) == ("17", {"plan": "pro"})
+    assert (connection["settings"]["owner_id"], connection["metadata"]) == ("18204412", {"plan": "pro"})
     assert all(grant.ended for grant in vault.provider.ledger.grants)
     assert (await vault.events())[-2:] == ["updated", "revoked"]
 

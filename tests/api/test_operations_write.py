@@ -8,6 +8,7 @@ import pytest
 from accounts import Account, open_account
 
 from holdfast.testing.harness import Deployment
+from holdfast.testing.provider import fail
 
 ONE = "/vault/connections/crm/sandbox-crm"
 
@@ -202,7 +203,8 @@ async def test_a_patch_that_changes_nothing_is_no_change(campaign: Account) -> N
 async def test_a_setting_that_is_missing_after_authorizing_is_asked_for(vault: Deployment) -> None:
     """Authorized, and not yet callable: the consumer picks one of several organisations."""
     books = await open_account(vault, "xero", "accounting")
-    await books.take_over()
+    with books.provider.behave("api", fail(503)):
+        await books.take_over()
     waiting = await books.told()
 
     picked = await books.patch(settings={"tenant_id": "5c1f"})

@@ -226,11 +226,14 @@ async def test_a_wrong_client_secret_kills_no_connection(vault: Deployment) -> N
     during = [await vault.connection(consumer=consumer) for consumer in consumers]
     path = f"/applications/{vault.application_id}/integrations/crm/{SERVICE}"
     await vault.manage("PUT", path, json={"client_secret": "rotated-at-the-provider"})
+    vault.clock.advance(COOLDOWN)
     again = [await use(vault, consumer=consumer) for consumer in consumers]
 
     assert {(reply.status, reply.body["type_name"]) for reply in failed} == {(422, "OAuthConnectorError")}
     assert not [reply for reply in failed if CLIENT_SECRET in reply.text]
-    assert {(c["state"], c["health"], c["credentials_expire_at"]) for c in during} == {("callable", "ok", 0)}
+    assert {(c["state"], c["health"], c["credentials_expire_at"]) for c in during} == {
+        ("callable", "pending_refresh", 0)
+    }
     assert {reply.status for reply in again} == {200}
 
 
@@ -246,4 +249,4 @@ async def test_a_refusal_of_the_client_says_nothing_of_the_grant(vault: Deployme
         vault.clock.advance(RETENTION)
 
     assert (await told(vault))["state"] == "callable"
-    assert await refresh_events(vault) == []
+    assert await refresh_events(vault) == ["token_refresh.pending"]

@@ -83,5 +83,10 @@ def refuse(text: str = "") -> Before:
 def watched(vault: Deployment) -> tuple[Deployment, WatchedDatabase]:
     """The same deployment on the same rows, and the database through which it reaches them."""
     database = WatchedDatabase(vault.vault.store.database)
-    opened = replace(vault.vault, store=replace(vault.vault.store, database=database, q=database))
-    return replace(vault, vault=opened, app=app(opened, ADMIN_TOKEN)), database
+    return with_vault(vault, store=replace(vault.vault.store, database=database, q=database)), database
+
+
+def with_vault(vault: Deployment, **members: Any) -> Deployment:
+    """The same deployment with a vault that differs in `members`."""
+    opened = replace(vault.vault, **members)
+    return replace(vault, vault=opened, app=app(opened, ADMIN_TOKEN))

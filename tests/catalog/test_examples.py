@@ -10,15 +10,23 @@ from typing import Any
 import pytest
 
 from holdfast.catalog import Catalog
+from holdfast.domain.connection import Connection, filled
+from holdfast.domain.credential import Secret
 from holdfast.domain.exchange import Response
 from holdfast.domain.form import check_urls, take
+from holdfast.domain.mac import Mac
 from holdfast.domain.manifest.connector import Connector
+from holdfast.domain.masking import Masks
 from holdfast.grants.answer import captured, read_token
 
 CATALOG = Catalog.load()
 CONNECTORS = Path(str(files("holdfast") / "connectors"))
 NAMES = {"token", "callback", "settings"}
 NOW = 1_763_928_000_000
+
+
+def blank(connector: Connector) -> Connection:
+    return Connection("c1", "user-1", "crm", connector.id)
 
 
 def _examples(name: str) -> list[tuple[Connector, Any]]:
@@ -54,7 +62,9 @@ def test_a_token_answer_leads_to_hosts_of_the_service(connector: Connector, answ
     assert oauth is not None
     response = Response(200, {"content-type": "application/json"}, json.dumps(answer).encode())
 
-    check_urls(connector, captured(oauth, response), CATALOG.allowed_hosts(connector))
+    check_urls(
+        connector, filled(blank(connector), connector, captured(oauth, response)), CATALOG.allowed_hosts(connector)
+    )
 
 
 @pytest.mark.parametrize(("connector", "query"), _examples("callback"), ids=_id)
@@ -65,15 +75,20 @@ def test_a_callback_holds_what_is_captured(connector: Connector, query: Any) -> 
     wanted = oauth.callback.capture
 
     assert {oauth.callback.code, *wanted.values()} <= query.keys()
-    filled = {id: query[name] for id, name in wanted.items()}
-    check_urls(connector, filled, CATALOG.allowed_hosts(connector))
+    found = {id: query[name] for id, name in wanted.items()}
+    check_urls(connector, filled(blank(connector), connector, found), CATALOG.allowed_hosts(connector))
 
 
 @pytest.mark.parametrize(("connector", "settings"), _examples("settings"), ids=_id)
 def test_settings_fit_the_form(connector: Connector, settings: Any) -> None:
     """What a person would type in passes the form's own checks."""
-    assert take(connector, {}, settings) == settings
-    check_urls(connector, settings, CATALOG.allowed_hosts(connector))
+    after = take(connector, blank(connector), settings, Masks(Mac(b"k" * 32)))
+
+    assert {
+        **after.settings,
+        **{id: s.reveal() for id, s in after.secrets.items() if isinstance(s, Secret)},
+    } == settings
+    check_urls(connector, after, CATALOG.allowed_hosts(connector))
 
 
 def test_every_example_is_one_that_is_read() -> None:

@@ -19,13 +19,13 @@ import pytest_asyncio
 from holdfast.catalog import Catalog
 from holdfast.domain.manifest.connector import Connector, CustomFields, OAuth, ResourceField
 from holdfast.domain.manifest.template import expand, render
-from holdfast.domain.tenancy import Scope
+from holdfast.domain.tenancy import Caller, ConsumerScope
 from holdfast.grants.call import Verdict, verify
 from holdfast.testing.from_manifest import CHOICE, FIELD, FIELD_NAME, Example, example, provider_for
 from holdfast.testing.harness import PUBLIC_URL, RETURN_TO, Deployment, Reply, deployment
 from holdfast.testing.provider import Received, SandboxProvider
 from holdfast.usecases import connections, manage
-from holdfast.usecases.credential import use as credentials
+from holdfast.usecases.credential.use import VALIDATE, call
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -94,9 +94,9 @@ class Account:
 
     async def verdict(self) -> Verdict:
         """What the manifest's own verification says of the connection's credential."""
-        scope = Scope(self.vault.application_id, self.vault.consumer, "test")
+        scope = ConsumerScope(self.vault.application_id, Caller.own("test"), self.vault.consumer)
         about = await connections.one(scope, self.vault.vault, self.unified_api, self.connector.id)
-        return await credentials.call(scope, self.vault.vault, about, "validate", verify)
+        return await call(scope, self.vault.vault, about, VALIDATE, verify)
 
     def asked(self, endpoint: str) -> list[Received]:
         return [request for request in self.provider.received if request.endpoint.partition(":")[0] == endpoint]

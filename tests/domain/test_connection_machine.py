@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import hypothesis.strategies as st
 from hypothesis import settings as hypothesis_settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -12,6 +14,7 @@ from holdfast.domain.connection import (
     COOLDOWN,
     RETENTION,
     Connection,
+    RefreshFailure,
     awaiting_confirmation,
     connected,
     disconnected,
@@ -19,8 +22,7 @@ from holdfast.domain.connection import (
     has_credentials,
     health,
     missing,
-    refresh_deferred,
-    refresh_refused,
+    refresh_failed,
     refreshed,
     state,
 )
@@ -37,6 +39,10 @@ HEALTHS = {
     "degraded": {"callable", "authorized"},
     "ok": {"callable", "authorized"},
 }
+
+
+def failure(outcome: Any, at: int) -> RefreshFailure:
+    return RefreshFailure(outcome, at, at + COOLDOWN)
 
 
 class ConnectionMachine(RuleBasedStateMachine):
@@ -77,7 +83,7 @@ class ConnectionMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.connector.auth.oauth is not None)
     @rule(lifetime=st.none() | st.integers(60, 7200), refreshable=st.booleans())
     def grant_arrives(self, lifetime: int | None, refreshable: bool) -> None:
-        self.become(connected(self.held(), self.token(lifetime, refreshable), {}, self.now))
+        self.become(connected(self.held(), self.token(lifetime, refreshable), self.now))
 
     @precondition(lambda self: self.connector.auth.oauth is not None)
     @rule()
@@ -87,17 +93,17 @@ class ConnectionMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.connection and self.connection.grant)
     @rule()
     def refresh_works(self) -> None:
-        self.become(refreshed(self.held(), self.token(3600, True), {}))
+        self.become(refreshed(self.held(), self.token(3600, True)))
 
     @precondition(lambda self: self.connection and self.connection.grant)
     @rule()
     def refresh_is_refused(self) -> None:
-        self.become(refresh_refused(self.held(), self.now))
+        self.become(refresh_failed(self.held(), failure("rejected", self.now)))
 
     @precondition(lambda self: self.connection and self.connection.grant)
     @rule()
     def refresh_is_deferred(self) -> None:
-        self.become(refresh_deferred(self.held(), self.now))
+        self.become(refresh_failed(self.held(), failure("deferred", self.now)))
 
     @precondition(lambda self: self.connection and self.connection.grant)
     @rule()
@@ -124,13 +130,13 @@ class ConnectionMachine(RuleBasedStateMachine):
             return
         held = self.held()
         assert held.enabled
-        assert not missing(self.connector, held.settings)
+        assert not missing(self.connector, held)
         assert self.connector.auth.oauth is None or held.grant is not None
 
     @invariant()
     def nothing_missing_means_callable(self) -> None:
         held = self.connection
-        if held is None or not held.enabled or held.validation == "failed" or missing(self.connector, held.settings):
+        if held is None or not held.enabled or held.validation == "failed" or missing(self.connector, held):
             return
         if has_credentials(held, self.connector):
             assert state(held, self.connector, self.now) == "callable"
@@ -184,12 +190,11 @@ def test_a_refused_refresh_is_given_up_after_the_retention() -> None:
     """A refusal keeps the connection callable, and a refusal 48 hours later takes the grant away."""
     code = connector("authorization_code")
     now = 1_767_225_600_000
-    held = connected(
-        Connection("c1", "user-1", "crm", "acme"), OAuthToken(Secret("a"), Secret("r")), {"tenant_id": "t"}, now
-    )
+    blank = Connection("c1", "user-1", "crm", "acme", settings={"tenant_id": "t"})
+    held = connected(blank, OAuthToken(Secret("a"), Secret("r")), now)
 
-    first = refresh_refused(held, now)
-    last = refresh_refused(first, now + RETENTION)
+    first = refresh_failed(held, failure("rejected", now))
+    last = refresh_failed(first, failure("rejected", now + RETENTION))
 
     assert (state(first, code, now), health(first, code, now)) == ("callable", "pending_refresh")
     assert (state(last, code, now), health(last, code, now)) == ("added", "needs_auth")

@@ -16,7 +16,7 @@ from holdfast.domain.connection import Connection
 from holdfast.domain.credential import Sealed, Secret
 from holdfast.domain.manifest.connector import Connector, Setting
 from holdfast.domain.manifest.template import names, render_url
-from holdfast.domain.masking import is_mask, unmask
+from holdfast.domain.masking import Masks, is_mask, unmask
 from holdfast.errors import ConnectionSettingsError, RequestValidationError
 
 SETTINGS_LIMIT = 100
@@ -25,18 +25,32 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SAMPLE = {"access_token": "x", "refresh_token": "x", "token": "x", "id": "x"}
 
 
-def merge(connector: Connector, stored: Connection, sent: Mapping[str, Any]) -> Connection:
-    """`stored` with the settings `sent` laid over its own.
+def merge(connector: Connector, stored: Connection, sent: Mapping[str, Any], masks: Masks) -> Connection:
+    """`stored` with the settings `sent` laid over its own; `masks` tell a secret that is sent again.
 
     Fields that only the provider fills keep their value: the form sends them back, it does not decide them.
     ConnectionSettingsError for a value that does not fit its field, RequestValidationError for too many.
     """
-    return _laid_over(connector, stored, {id: value for id, value in sent.items() if _may_be_sent(connector, id)})
+    return take(connector, stored, {id: value for id, value in sent.items() if _may_be_sent(connector, id)}, masks)
 
 
-def take(connector: Connector, stored: Connection, sent: Mapping[str, Any]) -> Connection:
+def take(connector: Connector, stored: Connection, sent: Mapping[str, Any], masks: Masks) -> Connection:
     """Like `merge`, for an import: every field may be given."""
-    return _laid_over(connector, stored, sent)
+    if stored.unreadable_at:
+        # What is kept of its secrets does not open; a form that is filled in anew takes their place.
+        stored = replace(stored, secrets={}, unreadable_at=stored.unreadable_at if connector.auth.oauth else 0)
+    settings, secrets = dict(stored.settings), dict(stored.secrets)
+    for id, value in sent.items():
+        field, offered = connector.setting(id), [option["value"] for option in stored.choices.get(id, ())]
+        if field is not None and field.sensitive:
+            secret = _secret(field, value, stored.secrets.get(id))
+            _lay(secrets, id, stored.secrets[id] if _is_sent_again(masks, stored, id, secret) else secret)
+            settings.pop(id, None)  # kept open by a manifest that did not know it for a secret yet
+        else:
+            _lay(settings, id, _checked(field, value, offered) if field else value)
+    if len(settings) + len(secrets) > SETTINGS_LIMIT:
+        raise RequestValidationError(f"A connection holds at most {SETTINGS_LIMIT} settings.")
+    return replace(stored, settings=settings, secrets=secrets)
 
 
 def texts(connector: Connector, settings: Mapping[str, Any]) -> dict[str, str]:
@@ -82,28 +96,15 @@ def _may_be_sent(connector: Connector, id: str) -> bool:
     return field is None or not field.hidden or field.filled_by == "user"
 
 
-def _laid_over(connector: Connector, stored: Connection, sent: Mapping[str, Any]) -> Connection:
-    if stored.unreadable_at:
-        # What is kept of its secrets does not open; a form that is filled in anew takes their place.
-        stored = replace(stored, secrets={}, unreadable_at=stored.unreadable_at if connector.auth.oauth else 0)
-    settings, secrets = dict(stored.settings), dict(stored.secrets)
-    for id, value in sent.items():
-        field, offered = connector.setting(id), [option["value"] for option in stored.choices.get(id, ())]
-        if field is not None and field.sensitive:
-            _lay(secrets, id, _secret(field, value, stored.secrets.get(id)))
-            settings.pop(id, None)  # kept open by a manifest that did not know it for a secret yet
-        else:
-            _lay(settings, id, _checked(field, value, offered) if field else value)
-    if len(settings) + len(secrets) > SETTINGS_LIMIT:
-        raise RequestValidationError(f"A connection holds at most {SETTINGS_LIMIT} settings.")
-    return replace(stored, settings=settings, secrets=secrets)
-
-
 def _secret(field: Setting, value: Any, stored: Secret | Sealed | None) -> Secret | Sealed | None:
     if isinstance(value, str) and is_mask(value):
         return unmask(value, stored)
     checked = _checked(field, value, ())
     return Secret(_text(checked)) if checked not in (None, "") else None
+
+
+def _is_sent_again(masks: Masks, stored: Connection, id: str, secret: Secret | Sealed | None) -> bool:
+    return isinstance(secret, Secret) and stored.secrets.get(id) == masks.digest(stored.id, id, secret)
 
 
 def _lay(values: dict[str, Any], id: str, value: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 
-from holdfast.domain.credential import Sealed
+from holdfast.domain.credential import Sealed, Secret
 from holdfast.domain.mac import Mac
 from holdfast.errors import ConnectionSettingsError
 
@@ -25,9 +25,9 @@ class Masks:
     def __init__(self, key: Mac) -> None:
         self._key = key
 
-    def digest(self, connection_id: str, setting_id: str, value: str) -> Sealed:
+    def digest(self, connection_id: str, setting_id: str, secret: Secret) -> Sealed:
         """What is kept of a secret beside its sealed form."""
-        mac = self._key.digest(f"{connection_id}\0{setting_id}\0{value}".encode("utf-8", "surrogatepass"))
+        mac = self._key.digest(f"{connection_id}\0{setting_id}\0{secret.reveal()}".encode("utf-8", "surrogatepass"))
         return Sealed(mac.hex()[:_KEPT])
 
 

@@ -196,7 +196,7 @@ async def _plain(scope: ConsumerScope, tx: Store, held: Stored | None, after: Co
 
 
 def _digests(tx: Store, connection: Connection, secrets: dict[str, Secret]) -> dict[str, Sealed]:
-    return {id: tx.masks.digest(connection.id, id, secret.reveal()) for id, secret in secrets.items()}
+    return {id: tx.masks.digest(connection.id, id, secret) for id, secret in secrets.items()}
 
 
 async def _delete(scope: ConsumerScope, tx: Store, before: Connection | None) -> None:

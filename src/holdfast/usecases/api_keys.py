@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 import zlib
 
-from holdfast.domain.tenancy import ACTIONS, DEFAULT_ACTIONS, ApiKey, Scope
+from holdfast.domain.tenancy import ACTIONS, DEFAULT_ACTIONS, Action, ApiKey, Scope
 from holdfast.errors import RequestValidationError
 from holdfast.store import Store, new_id, tenants
 from holdfast.usecases.vault import Vault
@@ -20,7 +20,7 @@ KEY_LIMIT = 512
 
 
 async def issue(
-    scope: Scope, vault: Vault, store: Store, scopes: tuple[str, ...] = DEFAULT_ACTIONS
+    scope: Scope, vault: Vault, store: Store, scopes: tuple[Action, ...] = DEFAULT_ACTIONS
 ) -> tuple[ApiKey, str]:
     """Makes an API key for the application; its text is given here once and kept nowhere.
 

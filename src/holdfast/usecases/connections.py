@@ -105,7 +105,7 @@ async def import_(scope: ConsumerScope, vault: Vault, unified_api: str, service_
 
     def decide(before: Connection | None) -> Change:
         connection = before or connections.blank(scope, unified_api, service_id)
-        after = take(subject.connector, connection, given.settings)
+        after = take(subject.connector, connection, given.settings, vault.store.masks)
         check_urls(subject.connector, after, vault.catalog.allowed_hosts(subject.connector))
         after = replace(
             after,
@@ -153,7 +153,7 @@ def _patched(
     )
     after = connection
     if patch.settings is not UNSET and patch.settings is not None:
-        after = merge(subject.connector, connection, patch.settings)
+        after = merge(subject.connector, connection, patch.settings, vault.store.masks)
         check_urls(subject.connector, after, vault.catalog.allowed_hosts(subject.connector))
     return replace(
         after,

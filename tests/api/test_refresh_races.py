@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from watched_database import leave_alone, watched
 
-from holdfast.domain.tenancy import Scope
+from holdfast.domain.tenancy import Caller, ConsumerScope
 from holdfast.store import connections
 from holdfast.testing.harness import SERVICE, Deployment
 from holdfast.testing.provider import Behaviour, RawAnswer
@@ -21,12 +21,21 @@ OTHER = {"access_token": "other-at", "refresh_token": "other-rt", "expires_in": 
 
 async def kept_token(vault: Deployment) -> str:
     """The access token that is stored."""
-    scope = Scope(vault.application_id, vault.consumer, "test")
-    held = await connections.one(scope, vault.vault.store, "crm", SERVICE)
+    scope = ConsumerScope(vault.application_id, Caller.own("test"), vault.consumer)
+    held = await connections.stored(scope, vault.vault.store, "crm", SERVICE)
     assert held is not None
-    token, _ = await connections.open_credential(scope, vault.vault.store, held, "test")
+    token = (await connections.open_credential(scope, vault.vault.store, held, "test")).token
+    assert token is not None
     assert token.access_token is not None
     return token.access_token.reveal()
+
+
+async def take_over_another_account(vault: Deployment) -> None:
+    """Imports an account that is in order."""
+    issue = vault.provider.issue()
+    assert issue.refresh is not None
+    tokens = {"access_token": issue.access.value, "refresh_token": issue.refresh.value, "expires_in": 86_400}
+    await vault.post(f"{ONE}/import", json={"credentials": {**tokens, "issued_at": "2026-01-01T02:00:00Z"}})
 
 
 async def test_a_late_answer_is_not_given_to_a_connection_made_anew(vault: Deployment) -> None:
@@ -53,7 +62,7 @@ async def test_a_late_refusal_says_nothing_of_a_connection_made_anew(vault: Depl
         renewing = asyncio.create_task(vault.post(f"{ONE}/validate"))
         await vault.clock.asleep()
         await vault.delete(ONE)
-        await vault.post(f"{ONE}/import", json={"credentials": {**OTHER, "issued_at": "2026-01-01T02:00:00Z"}})
+        await take_over_another_account(vault)
         events = await vault.events()
 
         vault.clock.advance(5)
@@ -70,10 +79,14 @@ async def test_a_grant_that_comes_after_the_lease_is_not_spent(vault: Deployment
     vault.clock.advance(7200)
     renewing, database = watched(vault)
 
+    leased = False
+
     async def reconnect(sql: str) -> None:
-        if sql.startswith("SELECT credential,"):
+        nonlocal leased
+        if leased:
             database.before = leave_alone
             await vault.connect()
+        leased = "lease_owner = :owner, lease_until" in sql
 
     database.before = reconnect
     reply = await renewing.get(f"{ONE}/leads/custom-fields")
