@@ -152,7 +152,8 @@ async def _save(
     scope: ConsumerScope, tx: Store, held: Stored | None, after: Connection, token: OAuthToken | None | _Keep
 ) -> Connection:
     before, now = held.connection if held else None, tx.clock.now()
-    keeps_secrets = before is not None and before.secrets == after.secrets
+    mended = before is not None and before.unreadable_at and not after.unreadable_at
+    keeps_secrets = before is not None and before.secrets == after.secrets and not mended
     reseals = before is None or not keeps_secrets or before.settings != after.settings
     after = replace(
         after,
