@@ -277,7 +277,7 @@ async def _verdict(vault: Vault, about: Subject, tried: Connection) -> Verdict |
     if not tried.enabled or not has_credentials(tried, about.connector):
         return None
     try:
-        return await drive(verify(setup(vault, about, tried.settings)), vault.send)
+        return await drive(verify(setup(vault, about, tried.settings)), vault.door.send)
     except ProviderError:
         return "unknown"
 

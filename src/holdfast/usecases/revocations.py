@@ -81,7 +81,7 @@ async def attempt_due(vault: Vault) -> bool:
 
 async def _ask(vault: Vault, revocation: Revocation) -> bool:
     about = await subject(revocation.scope, vault, revocation.unified_api, revocation.service_id)
-    return await drive(revoke(setup(vault, about, revocation.settings), revocation.token), vault.send)
+    return await drive(revoke(setup(vault, about, revocation.settings), revocation.token), vault.door.send)
 
 
 async def _put_off(vault: Vault, revocation: Revocation, error: GrantDeferred) -> None:

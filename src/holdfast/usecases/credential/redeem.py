@@ -65,7 +65,7 @@ async def _exchange(vault: Vault, subject: Subject, pending: Pending) -> Granted
         now=vault.clock.now(),
     )
     try:
-        granted = await drive(flow, vault.send)
+        granted = await drive(flow, vault.door.send)
     except ProviderError as error:
         raise OAuthCodeExchangeError(str(error.detail), code=error.code, status=error.status) from error
     return replace(granted, captured={**pending.captured, **granted.captured})

@@ -94,7 +94,7 @@ async def _renew_under(lease: Lease, scope: Scope, vault: Vault, subject: Subjec
         if generation != connection.credential_generation:
             # Somebody reconnected after the lease was taken: that grant is new, and not ours to spend.
             return await _current(scope, vault, subject)
-        granted = await drive(_flow(scope, vault, subject, token), vault.send)
+        granted = await drive(_flow(scope, vault, subject, token), vault.door.send)
         return await _keep_renewed(scope, vault, subject, believed(vault, subject, granted))
     except (ProviderError, EgressRefused) as error:
         served = await _note_failure(scope, vault, subject, error)

@@ -64,13 +64,13 @@ async def call(
     """Runs a flow of requests to the service with the connection's credential, renewing it once after a 401."""
     subject, token = await usable(scope, vault, subject, reason)
     try:
-        return await drive(flow(with_token(setup(vault, subject), token)), vault.send)
+        return await drive(flow(with_token(setup(vault, subject), token)), vault.door.send)
     except GrantRejected as error:
         grant = subject.connection.grant if subject.connection else None
         if token is None or grant is None or not grant.refreshable or error.status != 401:
             raise
     subject, token = await usable(scope, vault, subject, reason, force=True)
-    return await drive(flow(with_token(setup(vault, subject), token)), vault.send)
+    return await drive(flow(with_token(setup(vault, subject), token)), vault.door.send)
 
 
 async def exchange(scope: Scope, vault: Vault, subject: Subject) -> Subject:
@@ -88,7 +88,7 @@ async def exchange(scope: Scope, vault: Vault, subject: Subject) -> Subject:
     _require_settings(subject)
     if known.client is None:
         raise OAuthCredentialsNotFoundError("The connection needs a client_id and a client_secret.")
-    granted = await drive(GRANTS[oauth.grant](known, vault.clock.now()), vault.send)
+    granted = await drive(GRANTS[oauth.grant](known, vault.clock.now()), vault.door.send)
     return await keep(scope, vault, subject, granted, enable=False)
 
 
