@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any, TypeVar
 
 import aiohttp
 import structlog
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
-from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 
 from holdfast.domain.door import Limits, Upload
 from holdfast.domain.exchange import Request
-from holdfast.errors import RequestValidationError
+from holdfast.errors import HoldfastError, RequestValidationError
 from holdfast.outbound.faults import Broken, CertificateRefused, Switched, TooMuch, no_answer, refuses_certificate
 from holdfast.outbound.policy import Destination
 from holdfast.outbound.tls import Contexts
@@ -46,10 +46,10 @@ _NEVER = float("inf")
 class OutgoingRequest(ClientRequest):
     """A request that knows the connection it was given, which aiohttp tells nobody before there is an answer."""
 
-    on: ResponseHandler | None = None
+    on: asyncio.Transport | None = None
 
     async def send(self, conn: Connection) -> ClientResponse:
-        self.on = conn.protocol
+        self.on = conn.transport
         return await super().send(conn)
 
 
@@ -112,7 +112,7 @@ class Exchange:
                 self._to.url,
                 headers=self._headers(),
                 data=self._upload or self._request.body,
-                ssl=await self._tls.of(self._request.certificate),
+                ssl=await self._context(),
                 timeout=aiohttp.ClientTimeout(connect=self._limits.connect),
                 middlewares=(self._once,),
                 allow_redirects=False,
@@ -122,6 +122,10 @@ class Exchange:
         self._timer = None
         if self._answer.status == 101:
             raise Switched
+
+    async def _context(self) -> ssl.SSLContext | bool:
+        """What TLS shows and believes. Over plain http there is nobody to show a certificate to."""
+        return self._to.url.scheme != "https" or await self._tls.of(self._request.certificate)
 
     async def _piece(self) -> bytes:
         """What has arrived; nothing at the end. aiohttp unpacks a little at a time, so no answer unfolds in memory."""
@@ -160,19 +164,19 @@ class Exchange:
             self._hang_up()
             raise
         self._hang_up()
-        self._log("no answer", fault=str(fault))
+        self._log("no answer", fault=str(fault) if isinstance(fault, HoldfastError) else type(fault).__name__)
         raise fault
 
     def _fault(self, error: Exception) -> Exception:
         if self._upload and self._upload.failure:
             return self._upload.failure
-        if isinstance(error, ValueError):
+        if not isinstance(error, aiohttp.ClientError | OSError):
             return RequestValidationError(f"The request to {self._to.origin} cannot be written in HTTP.")
         sent = self._sent is not None and self._sent.on is not None
         return no_answer(self._to.origin, error, sent=sent, status=self._answer.status if self._answer else None)
 
     def _hang_up(self) -> None:
-        """Ends what is not over, without waiting for a server that no longer takes what was written to it."""
+        """Ends what is not over. aiohttp would wait until a server that takes no more has taken what was written."""
         if self._answer is not None and self._answer.connection is None:
             return  # read to its end; the connection may serve somebody else by now
         if self._sent is not None and self._sent.on is not None:
