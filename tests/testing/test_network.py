@@ -164,3 +164,77 @@ async def test_an_answer_that_is_broken_off_is_a_lost_connection(sent: list[Mess
         await FakeNetwork({"api.example.com": breaks_off}).send(Request("GET", "https://api.example.com/"))
 
     assert raised.value.may_have_acted is True
+
+
+async def test_a_stream_arrives_piece_by_piece_and_keeps_its_coding() -> None:
+    """The head first, then each piece as the app sent it, packed as it was, repeated headers apart."""
+    packed = gzip.compress(b"{}")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-encoding", b"gzip"), (b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
+        await send({"type": "http.response.start", "status": 206, "headers": headers})
+        await send({"type": "http.response.body", "body": packed[:5], "more_body": True})
+        await send({"type": "http.response.body", "body": packed[5:]})
+
+    async with FakeNetwork({"api.example.com": app}).open(Request("GET", "https://api.example.com/")) as answer:
+        assert (answer.status, [value for name, value in answer.headers if name == b"set-cookie"]) == (
+            206,
+            [b"a=1", b"b=2"],
+        )
+        assert [piece async for piece in answer.stream()] == [packed[:5], packed[5:]]
+
+
+@pytest.mark.parametrize(("fault", "acted", "told"), [("refused", 0, False), ("timeout", 0, True), ("lost", 1, True)])
+async def test_a_fault_hits_a_stream_as_it_does_a_whole_answer(fault: Fault, acted: int, told: bool) -> None:
+    """Both verbs know the same faults, and say the same of what the provider may have done."""
+    calls: list[str] = []
+
+    async def counting(scope: Scope, receive: Receive, send: Send) -> None:
+        calls.append(scope["path"])
+        await Response("ok")(scope, receive, send)
+
+    network = FakeNetwork({"api.example.com": counting})
+    network.fail_next(fault)
+
+    with pytest.raises(NoAnswer) as raised:
+        async with network.open(Request("GET", "https://api.example.com/")):
+            pass
+
+    assert (len(calls), raised.value.may_have_acted) == (acted, told)
+
+
+async def test_a_stream_that_breaks_off_or_is_too_long_says_so() -> None:
+    """What came is delivered; then the fault, with the status that was there."""
+
+    async def breaks_off(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 202, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+
+    network = FakeNetwork({"api.example.com": breaks_off})
+
+    for limits, retryable in ((Limits(), True), (Limits(body=3), False)):
+        async with network.open(Request("GET", "https://api.example.com/"), limits=limits) as answer:
+            with pytest.raises(NoAnswer) as raised:
+                _ = [piece async for piece in answer.stream()]
+        assert (raised.value.may_have_acted, raised.value.retryable, raised.value.status) == (True, retryable, 202)
+
+
+async def test_a_pinned_stream_goes_nowhere_else() -> None:
+    """The pins hold for both verbs."""
+    network = FakeNetwork({"evil.example": echo})
+
+    with pytest.raises(EgressRefused):
+        async with network.open(Request("GET", "https://evil.example/", hosts=("api.example.com",))):
+            pass
+    assert network.requests == []
+
+
+async def test_what_the_app_raises_is_heard() -> None:
+    """A mistake in a test's own app is not taken for a fault of the network."""
+
+    async def mistaken(scope: Scope, receive: Receive, send: Send) -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        async with FakeNetwork({"api.example.com": mistaken}).open(Request("GET", "https://api.example.com/")):
+            pass
