@@ -223,7 +223,7 @@ async def test_a_server_that_takes_no_more_is_left_at_once(
         call.cancel()
 
     with pytest.raises(asyncio.CancelledError if ends == "cancelled" else NoAnswer):
-        await call
+        await asyncio.wait_for(call, 5)
     assert held[0] > 0
     assert watched.unsent == [0]
     never.set()
@@ -255,7 +255,9 @@ async def test_a_server_that_has_everything_must_answer(listen: Any, open_door: 
     server = await listen(silent)
 
     with pytest.raises(NoAnswer, match="did not answer in time") as failed:
-        await status_of(open_door(), put(server), Upload(pieces(b"x")), Limits(total=None, silence=60, head=0.2))
+        await asyncio.wait_for(
+            status_of(open_door(), put(server), Upload(pieces(b"x")), Limits(total=None, silence=60, head=0.2)), 5
+        )
     assert failed.value.may_have_acted
 
 
