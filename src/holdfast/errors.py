@@ -24,6 +24,7 @@
     │   ├── GrantMisconfigured          the OAuth client is wrong; the operator fixes it, no connection dies
     │   ├── GrantDeferred               no usable answer now; the same request may work later
     │   └── OAuthCodeExchangeError      whichever of these it was, when a browser's code was to be redeemed
+    ├── NoAnswer                        another machine gave no whole answer; says whether it may have acted
     ├── EgressRefused                   an outbound address the policy does not allow
     ├── IntegrityError                  a sealed value did not open; that row fails closed
     └── Unavailable                     a local fault (database, disk); nothing is known to be wrong
@@ -43,7 +44,7 @@ class HoldfastError(Exception):
     """Something went wrong."""
 
     actor: ClassVar[Actor] = "nobody"
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
 
     def __init__(self, detail: str | dict[str, Any] | None = None) -> None:
         self.detail: str | dict[str, Any] = detail if detail is not None else (type(self).__doc__ or "").split("\n")[0]
@@ -198,6 +199,20 @@ class OAuthCodeExchangeError(ProviderError):
     """The provider did not exchange the authorization code for a token. Start the authorization again."""
 
     actor = "consumer"
+
+
+class NoAnswer(HoldfastError):
+    """The other side gave no whole answer.
+
+    `may_have_acted`: the request left, so the other side may have done what it asks. False means that it has not.
+    `retryable`: the same call may work later; `status`: of the answer that broke off, where its head came.
+    """
+
+    def __init__(self, detail: str, *, may_have_acted: bool, retryable: bool = True, status: int | None = None) -> None:
+        super().__init__(detail)
+        self.may_have_acted = may_have_acted
+        self.retryable = retryable
+        self.status = status
 
 
 class EgressRefused(HoldfastError):

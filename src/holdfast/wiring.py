@@ -17,7 +17,7 @@ from holdfast import worker
 from holdfast.catalog import Catalog
 from holdfast.clock import Clock, SystemClock
 from holdfast.config import Settings
-from holdfast.domain.exchange import Send
+from holdfast.domain.door import Door
 from holdfast.domain.mac import Mac
 from holdfast.domain.masking import Masks
 from holdfast.errors import SettingsError
@@ -84,16 +84,16 @@ def admin_token(settings: Settings) -> str:
 
 @contextlib.asynccontextmanager
 async def open_vault(
-    settings: Settings, *, clock: Clock | None = None, send: Send | None = None
+    settings: Settings, *, clock: Clock | None = None, door: Door | None = None
 ) -> AsyncIterator[Vault]:
-    """A vault on a migrated database, closed again on leaving. `clock` and `send` stand in for the outside world."""
+    """A vault on a migrated database, closed again on leaving. `clock` and `door` stand in for the outside world."""
     clock = clock or SystemClock()
     outbound = Outbound(EgressPolicy.parse(settings.egress_allow))
     masters = _master_keys(settings)  # before there is a database: one without its key could never be opened again
     database = await open_database(settings.database_url)
     try:
         await migrate(database)
-        vault = await _vault(settings, database, masters, clock, send or outbound.send)
+        vault = await _vault(settings, database, masters, clock, door or outbound)
         yield vault
         await vault.flights.land()
     finally:
@@ -142,7 +142,7 @@ class Served:
             yield
 
 
-async def _vault(settings: Settings, database: Database, masters: MasterKeys, clock: Clock, send: Send) -> Vault:
+async def _vault(settings: Settings, database: Database, masters: MasterKeys, clock: Clock, door: Door) -> Vault:
     keyring = await Keyring.open(database, masters, clock)
     return Vault(
         public_url=settings.public_url,
@@ -155,7 +155,7 @@ async def _vault(settings: Settings, database: Database, masters: MasterKeys, cl
             Masks(Mac(keyring.derive("mask"))),
         ),
         catalog=Catalog.load(*([settings.connectors_dir] if settings.connectors_dir else [])),
-        send=send,
+        door=door,
         clock=clock,
         keys=Keys(**{purpose: Mac(keyring.derive(purpose)) for purpose in PURPOSES}),
         flights=Flights(),

@@ -20,5 +20,5 @@ async def another_node(vault: Deployment) -> AsyncIterator[Deployment]:
 
     What a restart finds, if the first one is no longer asked.
     """
-    async with wiring.open_vault(vault.settings, clock=vault.clock, send=vault.network.send) as opened:
+    async with wiring.open_vault(vault.settings, clock=vault.clock, door=vault.network) as opened:
         yield replace(vault, vault=opened, app=app(opened, ADMIN_TOKEN))

@@ -208,3 +208,13 @@ def test_choices_come_from_the_account() -> None:
     )
 
     assert [(o.label, o.value) for o in found["tenant_id"]] == [("Demo Company", "t1"), ("t2", "t2")]
+
+
+@pytest.mark.parametrize("name", ["Authorization", "authorization", "AUTHORIZATION"])
+def test_the_credential_takes_the_place_of_a_header_of_its_name(name: str) -> None:
+    """However a caller writes it, no second credential travels beside the connection's own."""
+    request = Request("GET", "https://api.acme.example/v1/leads", {name: "Bearer caller's", "X-Trace": "7"})
+
+    placed = place(setup(cred={"access_token": "at-1"}), request)
+
+    assert dict(placed.headers) == {"X-Trace": "7", "Authorization": "Bearer at-1"}

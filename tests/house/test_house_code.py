@@ -22,6 +22,7 @@ MAY_REVEAL = {
     "src/holdfast/grants/authorize.py",
     "src/holdfast/grants/revoke.py",
     "src/holdfast/grants/token.py",
+    "src/holdfast/outbound/tls.py",
     "src/holdfast/store/tenants.py",
     "src/holdfast/usecases/credential/setup.py",
 }

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from holdfast.domain.credential import ClientCertificate, Secret
 from holdfast.outbound import EgressPolicy, Outbound
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -116,19 +117,34 @@ class Authority:
         context.load_verify_locations(cadata=self._pem(self._certificate).decode())
         return context
 
-    def server(self, *names: str, until: int = 2120) -> ssl.SSLContext:
-        """A server's context, with a certificate for `names` that is good until the first day of that year."""
+    def server(self, *names: str, until: int = 2120, asks: bool = False) -> ssl.SSLContext:
+        """A server's context, with a certificate for `names` that is good until the first day of that year.
+
+        `asks`: it talks to nobody without a certificate of this authority.
+        """
+        certificate, key = self._issue(x509.SubjectAlternativeName([_general(n) for n in names]), names[0], until)
+        path = self._directory / f"{names[0]}-{until}.pem"
+        path.write_text(key + certificate)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
+        if asks:
+            context.load_verify_locations(cadata=self._pem(self._certificate).decode())
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    def certificate(self, name: str, until: int = 2120) -> ClientCertificate:
+        """What a client shows to prove that it is `name`."""
+        certificate, key = self._issue(x509.BasicConstraints(ca=False, path_length=None), name, until)
+        return ClientCertificate(certificate, Secret(key))
+
+    def _issue(self, extension: x509.ExtensionType, name: str, until: int) -> tuple[str, str]:
+        """A certificate and its key, in PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-        certificate = self._sign(subject, key, x509.SubjectAlternativeName([_general(n) for n in names]), until)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         secret = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        path = self._directory / f"{names[0]}-{until}.pem"
-        path.write_bytes(secret + self._pem(certificate))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
-        return context
+        return self._pem(self._sign(subject, key, extension, until)).decode(), secret.decode()
 
     def _sign(
         self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, extension: x509.ExtensionType, until: int = 2120

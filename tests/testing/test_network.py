@@ -9,8 +9,9 @@ from starlette.requests import Request as StarletteRequest
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from holdfast.domain.door import Limits
 from holdfast.domain.exchange import Request
-from holdfast.errors import EgressRefused, GrantDeferred
+from holdfast.errors import EgressRefused, NoAnswer
 from holdfast.testing.network import FakeNetwork, Fault
 
 
@@ -62,10 +63,10 @@ async def test_a_host_is_found_by_name_by_port_or_by_wildcard(url: str, reached:
 
 async def test_an_unknown_host_cannot_be_reached() -> None:
     """A name that leads nowhere is a fault of the network, and nothing was sent."""
-    with pytest.raises(GrantDeferred) as raised:
+    with pytest.raises(NoAnswer) as raised:
         await FakeNetwork({"api.example.com": echo}).send(Request("GET", "https://api.example.org/"))
 
-    assert raised.value.ambiguous is False
+    assert raised.value.may_have_acted is False
 
 
 @pytest.mark.parametrize(
@@ -90,10 +91,8 @@ async def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
     assert (response.status, response.headers["location"]) == (307, "https://evil.example/")
 
 
-@pytest.mark.parametrize(
-    ("fault", "acted", "ambiguous"), [("refused", 0, False), ("timeout", 0, True), ("lost", 1, True)]
-)
-async def test_a_fault_hits_the_next_request_only(fault: Fault, acted: int, ambiguous: bool) -> None:
+@pytest.mark.parametrize(("fault", "acted", "told"), [("refused", 0, False), ("timeout", 0, True), ("lost", 1, True)])
+async def test_a_fault_hits_the_next_request_only(fault: Fault, acted: int, told: bool) -> None:
     """Whether the provider acted and whether the caller can know are told apart; then the network works again."""
     calls: list[str] = []
 
@@ -104,9 +103,9 @@ async def test_a_fault_hits_the_next_request_only(fault: Fault, acted: int, ambi
     network = FakeNetwork({"api.example.com": counting})
     network.fail_next(fault)
 
-    with pytest.raises(GrantDeferred) as raised:
+    with pytest.raises(NoAnswer) as raised:
         await network.send(Request("GET", "https://api.example.com/first"))
-    assert (len(calls), raised.value.ambiguous) == (acted, ambiguous)
+    assert (len(calls), raised.value.may_have_acted) == (acted, told)
 
     assert (await network.send(Request("GET", "https://api.example.com/second"))).body == b"ok"
 
@@ -134,12 +133,12 @@ async def test_a_coded_body_is_unpacked() -> None:
 )
 async def test_a_body_that_is_too_long_or_broken_is_no_answer(content: bytes, headers: dict[str, str]) -> None:
     """The limit counts what comes out of the coding; what cannot be unpacked whole is refused too."""
-    network = FakeNetwork({"api.example.com": answering(Response(content, headers=headers))}, max_body=2000)
+    network = FakeNetwork({"api.example.com": answering(Response(content, headers=headers))})
 
-    with pytest.raises(GrantDeferred) as raised:
-        await network.send(Request("GET", "https://api.example.com/"))
+    with pytest.raises(NoAnswer) as raised:
+        await network.send(Request("GET", "https://api.example.com/"), limits=Limits(body=2000))
 
-    assert raised.value.ambiguous is True
+    assert raised.value.may_have_acted is True
 
 
 @pytest.mark.parametrize(
@@ -161,7 +160,81 @@ async def test_an_answer_that_is_broken_off_is_a_lost_connection(sent: list[Mess
         for message in sent:
             await send(message)
 
-    with pytest.raises(GrantDeferred) as raised:
+    with pytest.raises(NoAnswer) as raised:
         await FakeNetwork({"api.example.com": breaks_off}).send(Request("GET", "https://api.example.com/"))
 
-    assert raised.value.ambiguous is True
+    assert raised.value.may_have_acted is True
+
+
+async def test_a_stream_arrives_piece_by_piece_and_keeps_its_coding() -> None:
+    """The head first, then each piece as the app sent it, packed as it was, repeated headers apart."""
+    packed = gzip.compress(b"{}")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-encoding", b"gzip"), (b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
+        await send({"type": "http.response.start", "status": 206, "headers": headers})
+        await send({"type": "http.response.body", "body": packed[:5], "more_body": True})
+        await send({"type": "http.response.body", "body": packed[5:]})
+
+    async with FakeNetwork({"api.example.com": app}).open(Request("GET", "https://api.example.com/")) as answer:
+        assert (answer.status, [value for name, value in answer.headers if name == b"set-cookie"]) == (
+            206,
+            [b"a=1", b"b=2"],
+        )
+        assert [piece async for piece in answer.stream()] == [packed[:5], packed[5:]]
+
+
+@pytest.mark.parametrize(("fault", "acted", "told"), [("refused", 0, False), ("timeout", 0, True), ("lost", 1, True)])
+async def test_a_fault_hits_a_stream_as_it_does_a_whole_answer(fault: Fault, acted: int, told: bool) -> None:
+    """Both verbs know the same faults, and say the same of what the provider may have done."""
+    calls: list[str] = []
+
+    async def counting(scope: Scope, receive: Receive, send: Send) -> None:
+        calls.append(scope["path"])
+        await Response("ok")(scope, receive, send)
+
+    network = FakeNetwork({"api.example.com": counting})
+    network.fail_next(fault)
+
+    with pytest.raises(NoAnswer) as raised:
+        async with network.open(Request("GET", "https://api.example.com/")):
+            pass
+
+    assert (len(calls), raised.value.may_have_acted) == (acted, told)
+
+
+async def test_a_stream_that_breaks_off_or_is_too_long_says_so() -> None:
+    """What came is delivered; then the fault, with the status that was there."""
+
+    async def breaks_off(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 202, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+
+    network = FakeNetwork({"api.example.com": breaks_off})
+
+    for limits, retryable in ((Limits(), True), (Limits(body=3), False)):
+        async with network.open(Request("GET", "https://api.example.com/"), limits=limits) as answer:
+            with pytest.raises(NoAnswer) as raised:
+                _ = [piece async for piece in answer.stream()]
+        assert (raised.value.may_have_acted, raised.value.retryable, raised.value.status) == (True, retryable, 202)
+
+
+async def test_a_pinned_stream_goes_nowhere_else() -> None:
+    """The pins hold for both verbs."""
+    network = FakeNetwork({"evil.example": echo})
+
+    with pytest.raises(EgressRefused):
+        async with network.open(Request("GET", "https://evil.example/", hosts=("api.example.com",))):
+            pass
+    assert network.requests == []
+
+
+async def test_what_the_app_raises_is_heard() -> None:
+    """A mistake in a test's own app is not taken for a fault of the network."""
+
+    async def mistaken(scope: Scope, receive: Receive, send: Send) -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        async with FakeNetwork({"api.example.com": mistaken}).open(Request("GET", "https://api.example.com/")):
+            pass

@@ -54,6 +54,17 @@ class Client:
     client_secret: Secret | None = None
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class ClientCertificate:
+    """Who we are to a server that asks in TLS. Both in PEM: the certificate first in its `chain`, the `key` plain."""
+
+    chain: str
+    key: Secret
+
+    def __repr__(self) -> str:
+        return "ClientCertificate(***)"
+
+
 @dataclass(frozen=True, slots=True)
 class OAuthToken:
     """What a token endpoint granted. Times are milliseconds since the epoch; None is "not known" or "never"."""

@@ -1,7 +1,8 @@
 """One HTTP exchange with a provider, as two values.
 
 Grants yield a `Request` and receive a `Response`; `holdfast.outbound` is the only place that turns one into
-the other. Neither shows its content when printed: both may carry tokens.
+the other. Neither shows its content when printed: both may carry tokens. Bodies that are not held in memory are
+the business of `domain.door`.
 """
 
 from __future__ import annotations
@@ -12,16 +13,22 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from holdfast.domain.credential import ClientCertificate
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Request:
-    """What goes out. `url` is absolute and already encoded; `hosts` are the only hosts it may go to."""
+    """What goes out. `url` is absolute and already encoded; `hosts` are the only hosts it may go to.
+
+    `certificate` is shown to a server that asks for one (mutual TLS, RFC 8446 section 4.4.2).
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     hosts: tuple[str, ...] = ()
+    certificate: ClientCertificate | None = None
 
     @property
     def host(self) -> str:
@@ -33,7 +40,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Response:
-    """What came back, read whole. Header names are lower case."""
+    """What came back, read whole. Header names are lower case, repeated headers joined (RFC 9110 section 5.2)."""
 
     status: int
     headers: Mapping[str, str]

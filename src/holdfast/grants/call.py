@@ -35,7 +35,11 @@ class CustomField:
 
 
 def place(setup: Setup, request: Request) -> Request:
-    """`request` with the connection's credential on it, as the manifest's `request.auth` says."""
+    """`request` with the connection's credential on it, as the manifest's `request.auth` says.
+
+    A header of the same name gives way, in whatever case it is written (RFC 9110 section 5.1): beside a second one,
+    the server would choose whose credential counts.
+    """
     if not host_matches(urlsplit(request.url).netloc, setup.hosts):
         raise ConnectionSettingsError("The settings lead to a host that does not belong to this service.")
     headers, query = dict(request.headers), {}
@@ -46,6 +50,7 @@ def place(setup: Setup, request: Request) -> Request:
         if placement.where == "query":
             query[placement.name] = value
         else:
+            headers = {name: kept for name, kept in headers.items() if name.lower() != placement.name.lower()}
             headers[placement.name] = value
     return replace(request, url=with_query(request.url, query), headers=headers)
 

@@ -12,6 +12,7 @@ from holdfast.domain.credential import Client
 from holdfast.domain.exchange import Request, Response, Send
 from holdfast.domain.manifest.connector import Connector, OAuth
 from holdfast.domain.manifest.template import Values
+from holdfast.errors import GrantDeferred, NoAnswer
 
 T = TypeVar("T")
 
@@ -41,13 +42,20 @@ class Setup:
 
 
 async def drive(flow: Generator[Request, Response, T], send: Send) -> T:
-    """Performs a flow's requests with `send` until it returns."""
+    """Performs a flow's requests with `send` until it returns.
+
+    GrantDeferred if one of them brought no answer; it is `ambiguous` if the provider may have acted all the same.
+    """
     try:
         request = next(flow)
         while True:
             request = flow.send(await send(request))
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
+    except NoAnswer as error:
+        raise GrantDeferred(str(error), status=error.status, ambiguous=error.may_have_acted) from None
+    finally:
+        flow.close()
 
 
 def form(members: Mapping[str, Any]) -> bytes:

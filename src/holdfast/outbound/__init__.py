@@ -1,14 +1,21 @@
 """The only door to the network: nothing else in Holdfast opens a connection to another machine.
 
-Owns where a call may go and what it may cost: which URLs, names and addresses (`policy`, with the ranges in
-`addresses`), that the address which was checked is the one that is called, that an answer ends in time and fits
-in memory, and what a broken exchange is called (`door`). RFC 9110 and 9112 by way of aiohttp; RFC 6890 for the
-addresses. For operators: docs/reference/egress.md.
+Two verbs (`holdfast.domain.door`): `send` gives a whole answer, `open` one that is still on its way, with a body that
+may stream in either direction. Owns where a call may go and what it may cost; RFC 9110 and 9112 by way of aiohttp,
+RFC 6890 for the addresses. For operators: docs/reference/egress.md.
 
-Does not know OAuth, connectors or tenants: a request brings its credential and the hosts that may see it.
+- `door`      `Outbound`: both verbs, and the connections that they share
+- `exchange`  one call: its limits, its one try, what became of it; `upload` is its body on the way out
+- `faults`    what a broken exchange is called
+- `policy`    which URLs, names and addresses may be called, with the ranges in `addresses`
+- `resolver`  that the address which was checked is the one that is called
+- `tls`       which servers are genuine, and the certificate for those that ask for ours
+
+Does not know OAuth, connectors or tenants: a request brings its credential and the hosts that may see it, and no
+answer is `NoAnswer`, whatever it was asked for.
 
 To close another range: a line in `addresses` and in the page. To give another fault its own words: a line in
-`door.FAULTS`.
+`faults.FAULTS`.
 """
 
 from holdfast.outbound.door import Outbound

@@ -6,7 +6,7 @@ the real one.
 - `clock.TestClock`      time that stands still until the test moves it
 - `provider`             an OAuth 2.0 authorization server and a small CRM that can rotate, stall, lie and revoke;
                          `python -m holdfast.testing.provider` runs it alone
-- `network.FakeNetwork`  host names answered by ASGI apps in this process, behind the signature of the outbound door
+- `network.FakeNetwork`  host names answered by ASGI apps in this process, behind both verbs of the outbound door
 - `browser.Browser`      a person with a browser: follows redirects, keeps cookies, fills in forms
 - `connectors`           the manifest of the sandbox CRM
 

@@ -56,14 +56,16 @@ async def call(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await app(_scope(method, url, headers, len(body)), receive, send)
+    await app(scope_of(method, url, headers, len(body)), receive, send)
     return _answer(method, sent)
 
 
-def _scope(method: str, url: str, headers: Iterable[tuple[str, str]], length: int) -> dict[str, Any]:
+def scope_of(method: str, url: str, headers: Iterable[tuple[str, str]], length: int | None) -> dict[str, Any]:
+    """The ASGI scope of a request whose body has `length` bytes; None if nobody knows, so that it comes in chunks."""
     address = urlsplit(url)
     given = [(name.lower(), value) for name, value in headers]
-    fixed = [("host", address.netloc)] + ([("content-length", str(length))] if length else [])
+    framing = [("transfer-encoding", "chunked")] if length is None else [("content-length", str(length))]
+    fixed = [("host", address.netloc), *(framing if length != 0 else [])]
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},

@@ -175,7 +175,7 @@ async def deployment(
     settings = _settings(directory, database_url, public_url)
     wiring.prepare(settings)
     network = FakeNetwork()
-    async with wiring.open_vault(settings, clock=clock, send=network.send) as vault:
+    async with wiring.open_vault(settings, clock=clock, door=network) as vault:
         application, key = await manage.create_application(vault, "Acme", (RETURN_TO,), confirmation)
         client = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
         integration = await manage.put_integration(vault, application.id, "crm", SERVICE, client)

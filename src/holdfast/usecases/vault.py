@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from holdfast.catalog import Catalog
 from holdfast.clock import Clock
-from holdfast.domain.exchange import Send
+from holdfast.domain.door import Door
 from holdfast.domain.mac import Mac
 from holdfast.store import Store
 from holdfast.usecases.flight import Flights
@@ -27,12 +27,12 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Vault:
-    """All that the use cases work with; `holdfast.wiring` puts it together. `send` is the door to the network."""
+    """All that the use cases work with; `holdfast.wiring` puts it together. `door` leads to the network."""
 
     public_url: str
     store: Store
     catalog: Catalog
-    send: Send
+    door: Door
     clock: Clock
     keys: Keys
     flights: Flights

@@ -6,6 +6,7 @@ Everything real providers do differently is an argument, so that one program sta
 - `behaviour`    what goes wrong: status codes, delays, lies, lost answers; `bad_answers` is a collection
 - `sandbox`      `SandboxProvider` itself: endpoints, log, server
 - `authorization`, `token`, `revocation`, `metadata`, `api`   one module for each endpoint
+- `files`        bodies of any size, streamed in both directions
 - `ledger`       what was issued and is still good; `clients`, `users`, `crm`   who and what there is
 
     provider = SandboxProvider(clock=TestClock())
@@ -35,6 +36,7 @@ from holdfast.testing.provider.behaviour import (
     stall,
 )
 from holdfast.testing.provider.clients import RegisteredClient
+from holdfast.testing.provider.files import Files, Streamed
 from holdfast.testing.provider.received import Received
 from holdfast.testing.provider.sandbox import SandboxProvider
 from holdfast.testing.provider.shape import (
@@ -62,6 +64,7 @@ __all__ = [
     "Behaviour",
     "Call",
     "Expiry",
+    "Files",
     "Lifetimes",
     "Placement",
     "RawAnswer",
@@ -70,6 +73,7 @@ __all__ = [
     "Revocation",
     "SandboxProvider",
     "Shape",
+    "Streamed",
     "TokenAnswer",
     "TokenRequest",
     "User",

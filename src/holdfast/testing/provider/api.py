@@ -31,7 +31,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class ApiRoute:
-    """`answer` is a JSON document or a function from the `Call` to one."""
+    """`answer` is a JSON document, or a function from the `Call` to one or to a whole `Response`."""
 
     method: str
     url: str
@@ -41,6 +41,8 @@ class ApiRoute:
     body: Mapping[str, Any] = field(default_factory=dict)
     """Only for calls that carry these members in their body."""
     status: int = 200
+    streams: bool = False
+    """The body is left for the `Response` to read, piece by piece (`files.Streamed`)."""
 
     def answers(self, request: Received) -> bool:
         return self.query.items() <= request.query.items() and all(
@@ -82,7 +84,8 @@ def respond(word: Api, ledger: Ledger, default: User, routes: Sequence[ApiRoute]
     if route is None:
         return JSONResponse({"success": False, "error": "not found", "errorCode": 404}, 404)
     call = Call(request, by.grant.user if by.grant else default)
-    return JSONResponse(route.answer(call) if callable(route.answer) else route.answer, route.status)
+    answer = route.answer(call) if callable(route.answer) else route.answer
+    return answer if isinstance(answer, Response) else JSONResponse(answer, route.status)
 
 
 def _pattern(value: str) -> re.Pattern[str]:

@@ -22,13 +22,16 @@ class Received:
     headers: Mapping[str, str]
     """By lower-case names."""
     body: bytes
+    """Empty where the answer takes the body as it comes."""
     segments: Mapping[str, str]
     """What stood in the URL's path where the shape has `{name}`."""
 
     @classmethod
-    async def of(cls, endpoint: str, request: StarletteRequest) -> Received:
+    async def of(cls, endpoint: str, request: StarletteRequest, *, whole: bool) -> Received:
+        """`request` with its body, or without if it is not wanted `whole`."""
         headers, segments = dict(request.headers), dict(request.path_params)
-        return cls(endpoint, request.method, str(request.url), headers, await request.body(), segments)
+        body = await request.body() if whole else b""
+        return cls(endpoint, request.method, str(request.url), headers, body, segments)
 
     @property
     def host(self) -> str:

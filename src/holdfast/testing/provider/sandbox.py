@@ -152,15 +152,17 @@ class SandboxProvider:
             revocation = RevocationEndpoint(shape, shape.revocation, self.ledger, self.clients)
             yield shape.revocation.method, shape.revocation.url, self._endpoint("revoke", revocation.answer)
         yield "GET", metadata.PATH, self._endpoint("metadata", partial(metadata.describe, shape))
-        for (method, url), routes in groupby(sorted(self.api, key=_place), key=_place):
-            answer = partial(respond, shape.api, self.ledger, self.users[0], tuple(routes))
-            yield method, url, self._endpoint(f"api:{method} {url}", answer)
+        for (method, url), grouped in groupby(sorted(self.api, key=_place), key=_place):
+            routes = tuple(grouped)
+            answer = partial(respond, shape.api, self.ledger, self.users[0], routes)
+            whole = not any(route.streams for route in routes)
+            yield method, url, self._endpoint(f"api:{method} {url}", answer, whole=whole)
 
     def _endpoint(
-        self, name: str, answer: Answerer, part: Callable[[Received], str] | None = None
+        self, name: str, answer: Answerer, part: Callable[[Received], str] | None = None, *, whole: bool = True
     ) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
-            received = await Received.of(name, request)
+            received = await Received.of(name, request, whole=whole)
             if part is not None:
                 received = replace(received, endpoint=f"{name}:{part(received)}")
             self._record(received)

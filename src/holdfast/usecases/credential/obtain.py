@@ -10,12 +10,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from holdfast.domain.door import Limits
 from holdfast.errors import HoldfastError
 from holdfast.grants.flow import drive
 from holdfast.grants.token import Granted as Answer
 from holdfast.grants.token import TokenFlow
 from holdfast.usecases.subject import Subject
 from holdfast.usecases.vault import Vault
+
+# A token request cannot be repeated, so its answer is waited for long after whoever asked has been told to come back
+# (seconds). Whoever asked waits `flight.PATIENCE`.
+TOKEN_REQUEST = Limits(total=120.0, head=120.0)
 
 Keep = Callable[[Answer], Awaitable[Subject]]
 
@@ -39,7 +44,7 @@ async def obtain(vault: Vault, subject: Subject, flow: TokenFlow, keep: Keep) ->
     """Asks the provider by `flow` and keeps what it grants. Call it in flight (`Vault.flights`): it is not to stop
     between the two."""
     try:
-        answer = await drive(flow, vault.send)
+        answer = await drive(flow, lambda request: vault.door.send(request, TOKEN_REQUEST))
     except HoldfastError as error:
         return Outcome(subject, error=error)
     return Outcome(await keep(answer))
