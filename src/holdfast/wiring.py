@@ -29,6 +29,7 @@ from holdfast.store.engine.migrate import migrate
 from holdfast.store.engine.opening import open_database
 from holdfast.store.seal.keyring import Keyring
 from holdfast.store.seal.masterkey import MasterKeys, create_master_key_file
+from holdfast.usecases.bell import Bell
 from holdfast.usecases.flight import Flights
 from holdfast.usecases.recent import Recent
 from holdfast.usecases.vault import Keys, Vault
@@ -84,11 +85,14 @@ def admin_token(settings: Settings) -> str:
 async def open_vault(
     settings: Settings, *, clock: Clock | None = None, send: Send | None = None
 ) -> AsyncIterator[Vault]:
-    """A vault on a migrated database, closed again on leaving. `clock` and `send` stand in for the outside world."""
-    clock = clock or SystemClock()
+    """A vault on a migrated database, closed again on leaving. `clock` and `send` stand in for the outside world.
+
+    `clock` stands in for this machine's clock and for the database's.
+    """
+    stand_in, clock = clock, clock or SystemClock()
     outbound = Outbound(EgressPolicy.parse(settings.egress_allow))
     masters = _master_keys(settings)  # before there is a database: one without its key could never be opened again
-    database = await open_database(settings.database_url)
+    database = await open_database(settings.database_url, stand_in)
     try:
         await migrate(database)
         vault = await _vault(settings, database, masters, clock, send or outbound.send)
@@ -103,14 +107,20 @@ async def open_vault(
 async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[ASGIApp]:
     """The application on its open vault, with the worker beside it. `clock` stands in for the machine's."""
     token = admin_token(settings)
-    async with open_vault(settings, clock=clock) as vault:
-        working = asyncio.create_task(worker.run(vault))
-        try:
-            yield app(vault, token)
-        finally:
-            working.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await working
+    async with open_vault(settings, clock=clock) as vault, _forgetting(vault), worker.running(vault):
+        yield app(vault, token)
+
+
+@contextlib.asynccontextmanager
+async def _forgetting(vault: Vault) -> AsyncIterator[None]:
+    """Whoever remembers also forgets, whether a worker runs in this process or not."""
+    forgetting = asyncio.create_task(vault.recent.keep_short())
+    try:
+        yield
+    finally:
+        forgetting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await forgetting
 
 
 def create_app() -> ASGIApp:
@@ -152,6 +162,7 @@ async def _vault(settings: Settings, database: Database, masters: MasterKeys, cl
         masks=Masks(keyring.derive("mask")),
         flights=Flights(),
         recent=Recent(clock),
+        bell=Bell(),
     )
 
 

@@ -15,13 +15,14 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
-from holdfast.domain.connection import Connection, Grant, events, state
+from holdfast.domain.connection import Connection, Grant
+from holdfast.domain.connection import events as events_of
 from holdfast.domain.credential import OAuthToken
 from holdfast.domain.event import EventType
 from holdfast.domain.manifest.connector import Connector
 from holdfast.domain.tenancy import Scope
 from holdfast.errors import ConflictError, ConnectorCredentialsError, IntegrityError
-from holdfast.store import Store, journal, new_id, outbox, tenants
+from holdfast.store import Store, events, journal, new_id, tenants
 from holdfast.store.engine.database import Row
 from holdfast.store.seal.keyring import Box, Place
 
@@ -185,15 +186,13 @@ async def _change_once(
         await also(tx, before)
     after = decided.connection
     now = tx.clock.now()
-    told = events(before, after, connector, now) + list(decided.announce)
+    told = events_of(before, after, connector, now) + list(decided.announce)
     if after is None:
         await _delete(scope, tx, before)
     else:
         await tenants.ensure_consumer(scope, tx)
         after = await _save(scope, tx, before, after, decided.token)
-    subject = after or before
-    if subject is not None:
-        await outbox.announce(scope, tx, subject, told, state(after, connector, now))
+    await events.announce(scope, tx, connector, before, after, told, now)
     return before, after
 
 

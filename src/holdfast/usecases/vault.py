@@ -10,6 +10,7 @@ from holdfast.domain.exchange import Send
 from holdfast.domain.mac import Mac
 from holdfast.domain.masking import Masks
 from holdfast.store import Store
+from holdfast.usecases.bell import Bell
 from holdfast.usecases.flight import Flights
 from holdfast.usecases.recent import Recent
 
@@ -39,6 +40,7 @@ class Vault:
     masks: Masks
     flights: Flights
     recent: Recent
+    bell: Bell
 
     @property
     def secure(self) -> bool:

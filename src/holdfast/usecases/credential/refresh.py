@@ -26,8 +26,9 @@ from holdfast.errors import (
 )
 from holdfast.grants.flow import Setup, drive
 from holdfast.grants.token import GRANTS, Granted, TokenFlow, refresh
-from holdfast.store import connections, outbox
+from holdfast.store import connections
 from holdfast.store.connections import Change, Lease
+from holdfast.usecases import revocations
 from holdfast.usecases.credential.keep import believed, save
 from holdfast.usecases.credential.setup import require_grant, setup
 from holdfast.usecases.links import callback_context, callback_url
@@ -120,10 +121,9 @@ async def _keep_renewed(scope: Scope, vault: Vault, subject: Subject, granted: G
         return Change(refreshed(before, granted.token, granted.captured), granted.token, recovered)
 
     before, after = await save(scope, vault, subject, decide)
-    oauth = subject.connector.auth.oauth
-    if after is before and oauth is not None and oauth.revoke is not None:
+    if after is before:
         # A newer grant, or a deletion, came first: what we just got must not live on unknown to anybody.
-        await outbox.owe_revocation(scope, vault.store, renewed_from, granted.token)
+        await revocations.end_stray(scope, vault, subject, renewed_from, granted.token)
     return subject.holding(after)
 
 
