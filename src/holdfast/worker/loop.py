@@ -52,11 +52,10 @@ class Loop:
 
     async def drain(self) -> int:
         """Does what is due, until nothing is; how many jobs were taken. Unavailable."""
-        taken = 0
-        while found := await self._fill():
-            taken += found
-            while self._running:
-                await asyncio.wait(list(self._running))
+        taken = await self._fill()
+        while self._running:
+            await asyncio.wait(list(self._running), return_when=asyncio.FIRST_COMPLETED)
+            taken += await self._fill()
         return taken
 
     async def stop(self, task: asyncio.Task[None], grace: float) -> None:
