@@ -2,11 +2,12 @@
 
 Every function of these modules takes a `Scope` first and limits its statements to it, then a `Store`. Three
 kinds cannot have one yet and give it instead: the API key that a request brings (`tenants.by_key`), the state or
-token that a browser brings (`flows.spend`, `flows.try_confirmation`), and what is due for the worker.
+token that a browser brings (`flows.spend`, `flows.try_confirmation`), and the job that a worker takes (`jobs.take`).
 
 - `database`, `sqlite`, `postgres`, `migrate`   the engines and the schema
 - `keyring`, `masterkey`                        the envelope around everything secret
-- `tenants`, `connections`, `flows`, `outbox`, `journal`   the tables
+- `tenants`, `connections`, `flows`, `events`, `journal`, `revocations`   the tables
+- `jobs`, `retention`   work to be done by whoever leases it, and how long what only grows is kept
 
 An engine is added by one module with the methods of `database.Database`; `tests/store` is its specification.
 """

@@ -17,7 +17,7 @@ from holdfast.domain.manifest.connector import Connector
 from holdfast.domain.tenancy import Scope
 from holdfast.errors import GrantDeferred, HoldfastError, IntegrityError, Unavailable
 from holdfast.grants.flow import drive
-from holdfast.grants.revoke import revoke
+from holdfast.grants.revoke import Ended, revoke
 from holdfast.store import Store, connections, events, revocations
 from holdfast.store.connections import Decide
 from holdfast.store.jobs import Job
@@ -94,7 +94,7 @@ async def attempt(vault: Vault, revocation: Revocation) -> bool:
     try:
         if await _superseded(vault, revocation):
             return await _settle(vault, revocation, "superseded")
-        accepted = await _ask(vault, revocation)
+        ended = await _ask(vault, revocation)
     except GrantDeferred as error:
         await _put_off(vault, revocation, error)
         return False
@@ -102,7 +102,7 @@ async def attempt(vault: Vault, revocation: Revocation) -> bool:
         raise  # a fault of ours says nothing about the grant
     except HoldfastError as error:
         return await _settle(vault, revocation, f"failed: {type(error).__name__}", getattr(error, "status", None))
-    return await _settle(vault, revocation, "revoked" if accepted else "refused")
+    return await _settle(vault, revocation, "revoked" if ended.accepted else "refused", ended.status)
 
 
 async def _superseded(vault: Vault, revocation: Revocation) -> bool:
@@ -119,7 +119,7 @@ async def _superseded(vault: Vault, revocation: Revocation) -> bool:
     return ends == "grant" or held == (revocation.connection_id, revocation.granted_at)
 
 
-async def _ask(vault: Vault, revocation: Revocation) -> bool:
+async def _ask(vault: Vault, revocation: Revocation) -> Ended:
     about = await subject(revocation.scope, vault, revocation.unified_api, revocation.service_id)
     return await drive(revoke(setup(vault, about, revocation.settings), revocation.token), vault.send)
 
