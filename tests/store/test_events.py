@@ -69,15 +69,16 @@ async def test_an_event_holds_what_the_connection_was(store: Store, scope: Scope
 
 
 async def test_an_event_tells_of_a_grant_what_is_no_secret(store: Store, scope: Scope) -> None:
-    """When it expires, and since when it is not refreshed."""
+    """Since when it is not refreshed, and until when it is kept."""
     grant = Grant(granted_at=START, expires_at=START + 60, refreshable=True)
-    held = replace(CONNECTION, settings={}, grant=grant, last_refresh_failed_at=START + 9)
+    failing = {"last_refresh_failed_at": START + 9, "retained_until": START + 99}
+    held = replace(CONNECTION, settings={}, grant=grant, **failing)
     async with store.transaction() as tx:
         await events.announce(scope, tx, OAUTH, None, held, ["vault.connection.token_refresh.pending"], START)
 
     (event,) = await events.undelivered(scope, store)
 
-    assert (event.facts.credentials_expire_at, event.facts.last_refresh_failed_at) == (START + 60, START + 9)
+    assert (event.facts.credentials_expire_at, event.facts.last_refresh_failed_at) == (START + 99, START + 9)
     assert (event.facts.auth_type, event.settings) == ("oauth2", {})
 
 

@@ -47,14 +47,17 @@ PAGE: Final = 100
 
 
 class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a connection was. Times are in ms; `health` is None for one that was deleted."""
+    """What a connection was. Times are in ms, 0 for never; `health` is None for one that was deleted.
+
+    `credentials_expire_at` is when credentials whose refresh was refused are given up, as in the API.
+    """
 
     enabled: bool
     state: State
     health: Health | None
     auth_type: str
     metadata: Mapping[str, Any] = {}
-    credentials_expire_at: int | None = None
+    credentials_expire_at: int = 0
     last_refresh_failed_at: int = 0
     created_at: int = 0
     updated_at: int | None = None
@@ -135,7 +138,7 @@ def _facts(connector: Connector, told: Connection, after: Connection | None, now
         health=health(after, connector, now) if after else None,
         auth_type=connector.auth.type,
         metadata=told.metadata,
-        credentials_expire_at=told.grant.expires_at if told.grant else None,
+        credentials_expire_at=told.retained_until,
         last_refresh_failed_at=told.last_refresh_failed_at,
         created_at=told.created_at,
         updated_at=told.updated_at,
