@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from nodes import another_node
 from starlette.responses import Response
+from work import until
 
+from holdfast import worker
 from holdfast.domain.credential import OAuthToken, Secret
 from holdfast.domain.tenancy import Scope
 from holdfast.store import connections
@@ -31,6 +33,11 @@ async def evidence(vault: Deployment) -> list[Row]:
 
 async def outcomes(vault: Deployment) -> list[str | None]:
     return [row["outcome"] for row in await evidence(vault)]
+
+
+async def settled(vault: Deployment, number: int) -> bool:
+    """Whether the provider has ended so many grants."""
+    return (await outcomes(vault)).count("revoked") == number
 
 
 async def import_pipedrive(vault: Deployment) -> None:
@@ -104,6 +111,21 @@ async def test_a_stray_token_of_the_grant_in_use_is_let_be(vault: Deployment) ->
     taken = await vault.work()
 
     assert (taken, vault.provider.calls["revoke"], await outcomes(vault)) == (1, 0, ["superseded"])
+
+
+async def test_a_stray_token_is_ended_without_waiting_for_the_next_look(vault: Deployment) -> None:
+    """Whoever got it is gone by then; this process's worker is called, and no time has to pass."""
+    await vault.connect()
+    scope = Scope(vault.application_id, vault.consumer, "test")
+    held = await connections.one(scope, vault.vault.store, "crm", SERVICE)
+    assert held is not None
+    about = await subject(scope, vault.vault, "crm", SERVICE)
+    await vault.delete(SANDBOX)
+    async with worker.running(vault.vault):
+        await vault.clock.asleep(2)  # both loops
+
+        await revocations.end_stray(scope, vault.vault, about, held, OAuthToken(Secret("at-2"), Secret("rt-2")))
+        await until(lambda: settled(vault, 2))
 
 
 async def test_a_revocation_under_way_is_not_sent_twice(vault: Deployment) -> None:
@@ -227,9 +249,7 @@ async def test_one_provider_that_stalls_holds_up_no_other_ones(vault: Deployment
 
     with vault.provider.behave("revoke", stall(9)):
         working = asyncio.create_task(vault.work())
-        async with asyncio.timeout(10):
-            while (await outcomes(vault)).count("revoked") < 10:
-                await asyncio.wait({working}, timeout=0.01)
+        await until(lambda: settled(vault, 10))
         hanging = (await outcomes(vault)).count(None)
         while not working.done():
             vault.clock.advance(9)
