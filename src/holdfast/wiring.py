@@ -20,7 +20,7 @@ from holdfast.config import Settings
 from holdfast.domain.door import Door
 from holdfast.domain.mac import Mac
 from holdfast.domain.masking import Masks
-from holdfast.errors import SettingsError
+from holdfast.errors import SettingsError, Unavailable
 from holdfast.http.app import app
 from holdfast.outbound import EgressPolicy, Outbound
 from holdfast.store import Store
@@ -30,6 +30,7 @@ from holdfast.store.engine.opening import open_database
 from holdfast.store.journal import Journal
 from holdfast.store.seal.keyring import Keyring
 from holdfast.store.seal.masterkey import MasterKeys, create_master_key_file
+from holdfast.usecases.bell import Bell
 from holdfast.usecases.flight import Flights
 from holdfast.usecases.recent import Recent
 from holdfast.usecases.vault import Keys, Vault
@@ -86,33 +87,49 @@ def admin_token(settings: Settings) -> str:
 async def open_vault(
     settings: Settings, *, clock: Clock | None = None, door: Door | None = None
 ) -> AsyncIterator[Vault]:
-    """A vault on a migrated database, closed again on leaving. `clock` and `door` stand in for the outside world."""
-    clock = clock or SystemClock()
+    """A vault on a migrated database, closed again on leaving. `clock` and `door` stand in for the outside world.
+
+    `clock` stands in for this machine's clock and for the database's.
+    """
+    stand_in, clock = clock, clock or SystemClock()
     outbound = Outbound(EgressPolicy.parse(settings.egress_allow))
     masters = _master_keys(settings)  # before there is a database: one without its key could never be opened again
-    database = await open_database(settings.database_url)
+    database = await open_database(settings.database_url, stand_in)
     try:
         await migrate(database)
         vault = await _vault(settings, database, masters, clock, door or outbound)
-        yield vault
-        await vault.flights.land()
+        await vault.store.journal.adopt()
+        try:
+            yield vault
+        finally:
+            await vault.flights.land()
+            with contextlib.suppress(Unavailable):  # whoever starts next takes it over
+                await vault.store.journal.drain()
     finally:
-        await outbound.close()
-        await database.close()
+        try:
+            await outbound.close()
+        finally:
+            await database.close()
 
 
 @contextlib.asynccontextmanager
 async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[ASGIApp]:
     """The application on its open vault, with the worker beside it. `clock` stands in for the machine's."""
     token = admin_token(settings)
-    async with open_vault(settings, clock=clock) as vault:
-        working = asyncio.create_task(worker.run(vault))
-        try:
-            yield app(vault, token)
-        finally:
-            working.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await working
+    async with open_vault(settings, clock=clock) as vault, _housekeeping(vault), worker.running(vault):
+        yield app(vault, token)
+
+
+@contextlib.asynccontextmanager
+async def _housekeeping(vault: Vault) -> AsyncIterator[None]:
+    """What this process keeps for a moment it also gives up, whether a worker runs in it or not."""
+    tasks = [asyncio.create_task(work) for work in (vault.recent.keep_short(), vault.store.journal.keep_drained())]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def create_app() -> ASGIApp:
@@ -160,6 +177,7 @@ async def _vault(settings: Settings, database: Database, masters: MasterKeys, cl
         keys=Keys(**{purpose: Mac(keyring.derive(purpose)) for purpose in PURPOSES}),
         flights=Flights(),
         recent=Recent(clock),
+        bell=Bell(),
     )
 
 

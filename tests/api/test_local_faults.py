@@ -9,11 +9,11 @@ from nodes import another_node
 from passing_time import while_time_passes
 from watched_database import leave_alone, refuse, watched, with_vault
 
-from holdfast.store import outbox
+from holdfast.store import jobs
 from holdfast.testing.clock import TestClock
 from holdfast.testing.harness import SERVICE, Deployment
 from holdfast.testing.provider import Behaviour, fail
-from holdfast.usecases import manage, revocations
+from holdfast.usecases import manage
 from holdfast.usecases.credential import keep
 from holdfast.usecases.flight import Flights
 from holdfast.usecases.recent import Recent
@@ -97,14 +97,14 @@ async def test_a_revocation_outlives_a_database_that_was_away(vault: Deployment)
     faulty, database = watched(vault)
     database.before = refuse("FROM integrations")
 
-    await revocations.attempt_due(faulty.vault)
+    await faulty.work()
     (during,) = await vault.vault.store.q.all("SELECT outcome, settled_at FROM revocations")
-    vault.clock.advance(outbox.LEASE / 1000)
-    tried = await revocations.attempt_due(vault.vault)
+    vault.clock.advance(jobs.LEASE / 1000)
+    tried = await vault.work()
 
     (after,) = await vault.vault.store.q.all("SELECT outcome FROM revocations")
     assert (during["outcome"], during["settled_at"]) == (None, None)
-    assert (tried, after["outcome"]) == (True, "revoked")
+    assert (tried, after["outcome"]) == (1, "revoked")
 
 
 async def test_a_flipped_bit_takes_out_one_connection(vault: Deployment) -> None:

@@ -19,7 +19,6 @@ from holdfast.testing.harness import SERVICE, Deployment, Reply
 from holdfast.testing.provider import LEFT_OUT, Lifetimes, SandboxProvider, Shape, fail, lie, stall
 from holdfast.testing.provider.crm import SCOPES
 from holdfast.testing.provider.shape import RotationMode
-from holdfast.usecases import revocations
 
 PATH = f"/vault/connections/crm/{SERVICE}"
 HOUR, PATIENCE = 3600, 30
@@ -191,7 +190,7 @@ async def test_a_new_consent_wins_over_a_renewal_of_the_old_one(vault: Deploymen
         vault.clock.advance(5)
         await asked
     vault.clock.advance(61)
-    await revocations.attempt_due(vault.vault)
+    await vault.work()
 
     old, new = vault.provider.ledger.grants
     assert (old.ended, new.ended) == (True, False)
@@ -210,7 +209,7 @@ async def test_a_deleted_connection_stays_deleted(vault: Deployment) -> None:
         vault.clock.advance(5)
         reply = await asked
     vault.clock.advance(61)
-    await revocations.attempt_due(vault.vault)
+    await vault.work()
 
     assert 400 <= reply.status < 500
     assert (await vault.connection())["state"] == "available"

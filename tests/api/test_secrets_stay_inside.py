@@ -21,7 +21,6 @@ from structlog.testing import capture_logs
 
 from holdfast.testing.harness import ADMIN_TOKEN, PUBLIC_URL, SERVICE, Deployment
 from holdfast.testing.provider import BAD_TOKEN_ANSWERS, drop, fail, say
-from holdfast.usecases import revocations
 
 CALLBACK_PAGE = f"{PUBLIC_URL}/oauth/callback"
 CRM_PATH, DESK_PATH = f"/vault/connections/crm/{SERVICE}", f"/vault/connections/issue-tracking/{DESK}"
@@ -84,7 +83,7 @@ async def live(vault: Deployment) -> set[str]:
     passing |= {parse_qs(urlsplit(connection[name]).query)["state"][0] for name in ("authorize_url", "revoke_url")}
     with vault.provider.behave("revoke", fail(503)):
         await vault.delete(CRM_PATH)
-    await revocations.attempt_due(vault.vault)
+    await vault.work()
     return passing
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holdfast.testing.harness import Deployment
 
-TABLES = ("consumers", "connections", "flows", "confirmations", "outbox", "revocations", "journal")
+TABLES = ("consumers", "connections", "flows", "confirmations", "events", "jobs", "revocations", "journal")
 _COUNTS = "SELECT " + ", ".join(f"(SELECT COUNT(*) FROM {table}) AS {table}" for table in TABLES)  # noqa: S608 - ours
 
 

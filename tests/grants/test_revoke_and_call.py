@@ -15,7 +15,7 @@ from holdfast.domain.exchange import Request, Response
 from holdfast.domain.manifest.connector import Connector
 from holdfast.errors import ConnectionSettingsError, GrantDeferred, GrantRejected
 from holdfast.grants.call import after_connect, choices, custom_fields, place, verify
-from holdfast.grants.revoke import revoke
+from holdfast.grants.revoke import Ended, revoke
 
 TOKEN = OAuthToken(Secret("at-1"), Secret("rt-1"))
 REVOKE = "https://auth.acme.example/revoke"
@@ -29,9 +29,9 @@ def with_words(**words: Any) -> Connector:
 
 def test_both_tokens_are_revoked() -> None:
     """The refresh token and then the access token are sent with their hints, authenticated as the client."""
-    accepted, requests = run(revoke(setup(acme(revoke={"url": REVOKE})), TOKEN), OK, OK)
+    ended, requests = run(revoke(setup(acme(revoke={"url": REVOKE})), TOKEN), OK, OK)
 
-    assert accepted is True
+    assert ended == Ended(accepted=True, status=200)
     assert [(sent(r)["token"], sent(r)["token_type_hint"]) for r in requests] == [
         ("rt-1", "refresh_token"),
         ("at-1", "access_token"),
@@ -91,7 +91,7 @@ def test_a_refusal_is_told() -> None:
     """A provider that refuses one of the tokens has not ended the grant."""
     refused, _ = run(revoke(setup(acme(revoke={"url": REVOKE})), TOKEN), Response(400, {}, b""), OK)
 
-    assert refused is False
+    assert refused == Ended(accepted=False, status=400)
 
 
 def test_a_credential_goes_only_to_the_hosts_of_the_service() -> None:

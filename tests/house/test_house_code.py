@@ -27,9 +27,12 @@ MAY_REVEAL = {
     "src/holdfast/usecases/credential/setup.py",
 }
 
-# What has no tenant yet and gives it instead, works for all of them, or makes a new one.
+# What has no tenant yet and gives it instead, works for all of them, or makes a new one. A leased job is a right of
+# its own: whoever holds the lease may say what became of it.
 WITHOUT_SCOPE = {
-    "flows.spend", "flows.sweep", "flows.try_confirmation", "outbox.due_revocation",
+    "flows.spend", "flows.try_confirmation",
+    "jobs.arm", "jobs.finish", "jobs.give_back", "jobs.heartbeat", "jobs.rearm", "jobs.retry", "jobs.set_aside",
+    "jobs.set_aside_unknown", "jobs.take", "retention.purge",
     "tenants.add_application", "tenants.applications", "tenants.by_key",
 }  # fmt: skip
 

@@ -1,16 +1,28 @@
-"""A database with one table to try the engines on, and a second way into it."""
+"""A database with one table to try the engines on, a second way into it, and a store with two applications."""
 
 from __future__ import annotations
 
+import base64
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from holdfast.domain.mac import Mac
+from holdfast.domain.masking import Masks
+from holdfast.domain.tenancy import Application, Caller, ConsumerScope
+from holdfast.store import Store, tenants
 from holdfast.store.engine.database import Database
+from holdfast.store.engine.migrate import migrate
 from holdfast.store.engine.opening import open_database
+from holdfast.store.journal import Journal
+from holdfast.store.seal.keyring import Keyring
+from holdfast.store.seal.masterkey import MasterKeys
+from holdfast.testing.clock import TestClock
 
 NOTES = """
 CREATE TABLE notes (
@@ -47,3 +59,29 @@ def spawn() -> Iterator[Callable[..., subprocess.Popen[str]]]:
             return process
 
         yield start
+
+
+@pytest.fixture
+def clock() -> TestClock:
+    return TestClock()
+
+
+@pytest.fixture
+async def store(database_url: str, clock: TestClock, tmp_path: Path) -> AsyncIterator[Store]:
+    """A store with the applications `app-1` and `app-2`, on a database whose clock the test moves."""
+    database = await open_database(database_url, clock)
+    await migrate(database)
+    masters = MasterKeys.parse(base64.b64encode(os.urandom(32)).decode())
+    keyring = await Keyring.open(database, masters, clock)
+    journal = Journal(tmp_path / "journal", database, clock)
+    opened = Store(database, keyring, clock, database, journal, Masks(Mac(keyring.derive("mask"))))
+    async with opened.transaction() as tx:
+        for id in ("app-1", "app-2"):
+            await tenants.add_application(tx, Application(id, "Acme"))
+    yield opened
+    await database.close()
+
+
+@pytest.fixture
+def scope() -> ConsumerScope:
+    return ConsumerScope("app-1", Caller.own("test"), "user-1")

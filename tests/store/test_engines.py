@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from holdfast.errors import ConflictError, SettingsError, Unavailable
 from holdfast.store.engine.database import Database
 from holdfast.store.engine.opening import open_database
+from holdfast.testing.clock import START, TestClock
 
 Spawn = Callable[..., subprocess.Popen[str]]
 
@@ -381,3 +383,46 @@ async def test_an_unknown_url_is_refused_with_the_forms_that_work(url: str) -> N
         await open_database(url)
 
     assert "hunter2" not in str(refused.value)
+
+
+async def test_the_database_tells_its_time(notes: Database) -> None:
+    """`:db_now` is milliseconds since the epoch, for reading, writing and comparing, in and out of a transaction."""
+    before = time.time_ns() // 1_000_000 - 2
+    await notes.run("INSERT INTO notes (id, size) VALUES (:id, :db_now)", id="alone")
+    async with notes.transaction() as q:
+        await q.run("INSERT INTO notes (id, size) VALUES (:id, :db_now + :delay)", id="inside", delay=1000)
+    row = await notes.one("SELECT :db_now AS now")
+    due = await notes.all("SELECT id, size FROM notes WHERE size <= :db_now ORDER BY id")
+    after = time.time_ns() // 1_000_000 + 2
+
+    assert row is not None
+    assert before <= due[0]["size"] <= row["now"] <= after
+    assert [note["id"] for note in due] == ["alone"]
+
+
+async def test_the_time_of_the_database_goes_on_within_a_transaction(notes: Database) -> None:
+    """It is that of the statement: a transaction that waited for a lock does not write the time of its beginning."""
+    async with notes.transaction() as q:
+        first = await q.one("SELECT :db_now AS now")
+        await asyncio.sleep(0.02)
+        second = await q.one("SELECT :db_now AS now")
+
+    assert first is not None
+    assert second is not None
+    assert first["now"] < second["now"]
+
+
+async def test_a_clock_stands_in_for_that_of_the_database(database_url: str) -> None:
+    """A database that was opened with one takes its time, and nothing else, from it."""
+    clock = TestClock()
+    database = await open_database(database_url, clock)
+    await database.run("CREATE TABLE notes (id TEXT PRIMARY KEY, size BIGINT)")
+
+    await database.run("INSERT INTO notes (id, size) VALUES (:id, :db_now + :delay)", id="due", delay=5)
+    too_early = await database.all("SELECT id FROM notes WHERE size <= :db_now")
+    clock.advance(0.005)
+    due = await database.all("SELECT id, size FROM notes WHERE size <= :db_now")
+    await database.close()
+
+    assert too_early == []
+    assert [(row["id"], row["size"]) for row in due] == [("due", START + 5)]

@@ -269,3 +269,17 @@ async def test_a_schema_changed_elsewhere_is_noticed(notes: Database, neighbour:
     rows = await notes.all("SELECT * FROM notes")
 
     assert rows[0]["colour"] is None
+
+
+async def test_what_is_due_is_found_by_its_index(database: Database) -> None:
+    """The time of the database is one value for a statement, so a poll does not walk through all that is not due."""
+    due = """
+        SELECT id FROM jobs WHERE kind = 'k' AND done_at IS NULL AND set_aside_at IS NULL AND due_at <= :db_now
+        ORDER BY due_at LIMIT 8"""
+    async with database.transaction() as q:
+        await q.run("SET LOCAL enable_seqscan = off")
+        await q.run("SET LOCAL enable_bitmapscan = off")
+        await q.run("SET LOCAL enable_sort = off")
+        plan = [row["QUERY PLAN"].strip() for row in await q.all(f"EXPLAIN {due}")]
+
+    assert [line for line in plan if line.startswith("Index Cond") and "due_at" in line]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from typing import NamedTuple
 
 from holdfast.domain.credential import OAuthToken
 from holdfast.domain.exchange import Request, Response
@@ -14,19 +15,28 @@ from holdfast.grants.call import place
 from holdfast.grants.flow import Setup, document, form
 from holdfast.grants.token import basic_client, send_members
 
-RevokeFlow = Generator[Request, Response, bool]
+
+class Ended(NamedTuple):
+    """What the provider said: whether it accepted every token, and the status of the first answer that did not, or
+    of the last one; None if there was nothing to ask."""
+
+    accepted: bool
+    status: int | None = None
+
+
+RevokeFlow = Generator[Request, Response, Ended]
 
 
 def revoke(setup: Setup, token: OAuthToken) -> RevokeFlow:
-    """Revokes each token that the manifest names; True if the provider accepted all of them.
+    """Revokes each token that the manifest names.
 
     RFC 7009 section 2.2: 200 also answers for a token that is already dead. GrantDeferred if the provider could
     not answer (section 2.2.1 asks to try again later).
     """
     word = setup.oauth.revoke
     if word is None:
-        return False
-    accepted = True
+        return Ended(accepted=False)
+    ended = Ended(accepted=True)
     for name in word.tokens:
         secret = getattr(token, name)
         if secret is None:
@@ -40,8 +50,9 @@ def revoke(setup: Setup, token: OAuthToken) -> RevokeFlow:
                 status=response.status,
                 retry_after=seconds_to_wait(response),
             )
-        accepted = accepted and 200 <= response.status < 300
-    return accepted
+        if ended.accepted:
+            ended = Ended(200 <= response.status < 300, response.status)
+    return ended
 
 
 def _request(setup: Setup, word: Revoke, cred: Mapping[str, str]) -> Request:

@@ -2,11 +2,13 @@
 
 Every function of these modules takes a `Scope` first and limits its statements to it, then a `Store`. Three
 kinds cannot have one yet and give it instead: the API key that a request brings (`tenants.by_key`), the state or
-token that a browser brings (`flows.spend`, `flows.try_confirmation`), and what is due for the worker.
+token that a browser brings (`flows.spend`, `flows.try_confirmation`), and the job that a worker takes
+(`jobs.take`).
 
 - `engine`    the databases: what they must do, SQLite, PostgreSQL, the schema
 - `seal`      the envelope around everything secret
-- `tenants`, `connections` (with `rows` and `attempts`), `flows`, `outbox`, `journal`   the tables
+- `tenants`, `connections` (with `rows` and `attempts`), `flows`, `events`, `journal`, `revocations`   the tables
+- `jobs`, `retention`   work to be done by whoever leases it, and how long what only grows is kept
 """
 
 from __future__ import annotations

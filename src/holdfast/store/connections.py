@@ -13,13 +13,14 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from holdfast.domain.connection import Connection, events, state
+from holdfast.domain.connection import Connection
+from holdfast.domain.connection import events as events_of
 from holdfast.domain.credential import Credential, OAuthToken, Sealed, Secret
 from holdfast.domain.event import EventType
 from holdfast.domain.manifest.connector import Connector
 from holdfast.domain.tenancy import ConsumerScope
 from holdfast.errors import ConflictError, IntegrityError
-from holdfast.store import Store, new_id, outbox, rows, tenants
+from holdfast.store import Store, events, new_id, rows, tenants
 from holdfast.store.engine.database import Row
 from holdfast.store.rows import COLUMNS, KEY, READ, key_of
 
@@ -136,15 +137,13 @@ async def _change_once(
         await also(tx, held)
     after = decided.connection
     now = tx.clock.now()
-    told = events(before, after, connector, now) + list(decided.announce)
+    told = events_of(before, after, connector, now) + list(decided.announce)
     if after is None:
         await _delete(scope, tx, before)
     else:
         await tenants.ensure_consumer(scope, tx)
         after = await _save(scope, tx, held, after, decided.token)
-    subject = after or before
-    if subject is not None:
-        await outbox.announce(scope, tx, subject, told, state(after, connector, now))
+    await events.announce(scope, tx, connector, before, after, told, now)
     return before, after
 
 

@@ -56,8 +56,6 @@ UPDATE confirmations SET spent_at = :now, sealed = :emptied
 WHERE token_mac = :token_mac AND application_id = :application_id AND spent_at IS NULL AND expires_at > :now
 RETURNING token_mac"""
 
-_SWEEP = ("DELETE FROM flows WHERE expires_at < :before", "DELETE FROM confirmations WHERE expires_at < :before")
-
 
 @dataclass(frozen=True, slots=True)
 class Flow:
@@ -168,11 +166,6 @@ async def spend_confirmation(scope: ConsumerScope, store: Store, token_mac: byte
         emptied=b"",
     )
     return row is not None
-
-
-async def sweep(store: Store, before: int) -> int:
-    """Deletes what expired before `before` (ms), of every tenant; gives how many rows."""
-    return sum([await store.q.run(statement, before=before) for statement in _SWEEP])
 
 
 def _key(scope: ConsumerScope, unified_api: str, service_id: str) -> dict[str, Any]:

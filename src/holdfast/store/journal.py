@@ -13,7 +13,7 @@ import errno
 import fcntl
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 import structlog
@@ -80,6 +80,15 @@ class Journal:
             while self._waiting:
                 await self._take(self._waiting[0])
                 self._waiting.pop(0).remove()
+
+    async def keep_drained(self) -> NoReturn:
+        """Drains once in a while, until it is cancelled; a database that is away is waited for."""
+        while True:
+            await self._clock.sleep(DRAIN_EVERY)
+            try:
+                await self.drain()
+            except Unavailable as error:
+                log.warning("journal_waits", reason=str(error))
 
     async def adopt(self) -> None:
         """Takes what processes wrote that are no more. Unavailable if the database is away."""

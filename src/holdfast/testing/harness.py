@@ -20,7 +20,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from starlette.types import ASGIApp
 
-from holdfast import wiring
+from holdfast import wiring, worker
 from holdfast.config import Settings
 from holdfast.http.app import app
 from holdfast.store.seal.masterkey import create_master_key_file
@@ -150,13 +150,17 @@ class Deployment:
         page = await self.browser().visit(url)
         return await page.allow()
 
+    async def work(self) -> int:
+        """Does what is due now, as the worker would; how many jobs that were."""
+        return await worker.drain(self.vault)
+
     async def events(self, consumer: str | None = None) -> list[str]:
         """The types of the consumer's events so far, without their common prefix."""
         from holdfast.domain.tenancy import Caller, ConsumerScope
-        from holdfast.store import outbox
+        from holdfast.store import events
 
         scope = ConsumerScope(self.application_id, Caller.own("test"), consumer or self.consumer)
-        found = await outbox.announced(scope, self.vault.store)
+        found = await events.announced(scope, self.vault.store)
         return [event.removeprefix("vault.connection.") for event in found]
 
 

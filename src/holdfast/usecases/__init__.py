@@ -6,7 +6,8 @@
 - `authorize`     the browser dance: begin, callback, confirm, revoke
 - `credentials`   the single door to a usable credential, and its renewal
 - `connections`   add, update, import, delete, resource configuration, custom fields
-- `revocations`   grants to be ended at their provider
+- `revocations`   grants to be ended at their provider: the first kind of work that no request waits for
+- `bell`          wakes this process's worker
 
 They take a `Scope` and a `Vault`. They know nothing of HTTP in front of them: errors leave as
 `holdfast.errors`, answers as values of the domain.

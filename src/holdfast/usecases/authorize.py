@@ -175,7 +175,7 @@ async def delegate(
 
 
 async def revoke(vault: Vault, service_id: str, application_id: str, query: Mapping[str, str]) -> Redirect:
-    """Ends the grant that a revoke link names: here at once, at the provider from the outbox."""
+    """Ends the grant that a revoke link names: here at once, at the provider by a job."""
     app = await application(Scope(application_id, Caller.own("link")), vault)
     target = return_target(vault, app, query.get("redirect_uri"), required=True)
     try:

@@ -8,11 +8,13 @@ remembered.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from holdfast.clock import Clock
 
 LIFETIME = 1000
+# Seconds between two times at which what is too old is dropped.
+PAUSE = 5.0
 ENTRIES = 10_000
 
 T = TypeVar("T")
@@ -43,6 +45,12 @@ class Recent:
         """Drops everything: something that may be remembered was written."""
         self._age += 1
         self._entries.clear()
+
+    async def keep_short(self) -> NoReturn:
+        """Drops what is too old, now and again, until it is cancelled."""
+        while True:
+            await self._clock.sleep(PAUSE)
+            self.expire()
 
     def expire(self) -> None:
         """Drops what is too old to be used; secrets stay in memory no longer than that."""

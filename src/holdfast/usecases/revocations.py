@@ -1,31 +1,37 @@
-"""Grants to be ended at their provider: tried at once, then again for a day, and never forgotten silently.
+"""Grants to be ended at their provider: tried at once, then again for about a day, and never forgotten silently.
 
-The local credential is gone before the provider is asked, so nothing that it answers, or does not, keeps a
-deleted connection alive here.
+The local credential is gone before the provider is asked, so nothing that it answers, or does not, keeps a deleted
+connection alive here. Whether the request may be sent at all is asked when it is sent: by then the consumer may have
+connected again, and many providers end whatever the client holds of an account (`revoke.ends`), the new grant too.
 """
 
 from __future__ import annotations
 
+import contextlib
+
 import structlog
 
-from holdfast.domain.connection import Connection, state
-from holdfast.domain.credential import Credential, OAuthToken
+from holdfast.domain.connection import Connection
+from holdfast.domain.credential import Credential
 from holdfast.domain.manifest.connector import Connector
 from holdfast.domain.tenancy import ConsumerScope
-from holdfast.errors import GrantDeferred, HoldfastError, Unavailable
+from holdfast.errors import GrantDeferred, HoldfastError, IntegrityError, Unavailable
 from holdfast.grants.flow import drive
-from holdfast.grants.revoke import revoke
-from holdfast.store import Store, connections, outbox
+from holdfast.grants.revoke import Ended, revoke
+from holdfast.store import Store, connections, events, revocations
 from holdfast.store.connections import Decide, Stored
-from holdfast.store.outbox import Revocation
+from holdfast.store.jobs import Job
+from holdfast.store.revocations import Revocation
 from holdfast.usecases.credential.setup import setup_with
 from holdfast.usecases.subject import Subject, find_subject
 from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
 
-# Seconds until each further try; after the last one the outcome is "unreachable".
+# Seconds until each further try; after the last one the outcome is "unreachable". A day, together.
 DELAYS = (30, 120, 600, 3600, 4 * 3600, 18 * 3600)
+# The longest wait that a provider may ask for (seconds), so that a careless Retry-After is no way out.
+LONGEST_RETRY_AFTER = 3600
 
 
 async def drop_grant(scope: ConsumerScope, vault: Vault, about: Subject, decide: Decide) -> Connection | None:
@@ -33,12 +39,28 @@ async def drop_grant(scope: ConsumerScope, vault: Vault, about: Subject, decide:
     owed: list[Revocation] = []
 
     async def owe(tx: Store, held: Stored | None) -> None:
-        owed[:] = [await _owe(scope, tx, held)] if held and _can_be_ended(held.connection, about.connector) else []
+        found = await _owe(scope, tx, held) if held and _can_be_ended(held.connection, about.connector) else None
+        owed[:] = [found] if found else []
 
     _, after = await connections.change(scope, vault.store, about.connector, about.unified_api, decide, owe)
     for revocation in owed:
-        await attempt(vault, revocation)
+        with contextlib.suppress(Unavailable):  # the lease runs out, and the next one tries
+            await attempt(vault, revocation)
     return after
+
+
+async def end_stray(
+    scope: ConsumerScope, vault: Vault, about: Subject, connection: Connection, credential: Credential
+) -> None:
+    """Ends a token that was obtained for `connection` and may not be kept: a newer grant or a deletion came first.
+
+    Nobody waits for it. `connection` is as it was when the token was asked for.
+    """
+    if not _can_be_ended(connection, about.connector):
+        return
+    async with vault.store.transaction() as tx:
+        await revocations.owe(scope, tx, connection, credential)
+    vault.bell.ring(revocations.KIND)
 
 
 def _can_be_ended(connection: Connection, connector: Connector) -> bool:
@@ -46,74 +68,94 @@ def _can_be_ended(connection: Connection, connector: Connector) -> bool:
     return connection.grant is not None and oauth is not None and oauth.revoke is not None
 
 
-async def _owe(scope: ConsumerScope, tx: Store, held: Stored) -> Revocation:
-    credential = await connections.open_credential(scope, tx, held, "revoke")
-    return await outbox.owe_revocation(scope, tx, held.connection, credential)
+async def _owe(scope: ConsumerScope, tx: Store, held: Stored) -> Revocation | None:
+    """None if the credential does not open: it is dropped all the same, and the evidence says so."""
+    before = held.connection
+    try:
+        credential = await connections.open_credential(scope, tx, held, "revoke")
+    except IntegrityError:
+        log.warning("revocation_impossible", connection=before.id, service=before.service_id, outcome="unreadable")
+        await revocations.give_up(scope, tx, before, "unreadable")
+        return None
+    return await revocations.owe(scope, tx, before, credential, leased=True)
 
 
-async def end_stray(
-    scope: ConsumerScope, vault: Vault, subject: Subject, connection: Connection, token: OAuthToken
-) -> None:
-    """Ends a token that was obtained for `connection` and may not be kept: a newer grant or a deletion came first."""
-    if _can_be_ended(connection, subject.connector):
-        await outbox.owe_revocation(scope, vault.store, connection, Credential(token))
+async def work(vault: Vault, job: Job) -> None:
+    """One try of a leased job. What does not open is set aside and told: trying again would help nobody."""
+    assert job.scope is not None  # a revocation is an application's
+    try:
+        revocation = await revocations.opened(job.scope, vault.store, job)
+    except IntegrityError:
+        log.warning("job_set_aside", kind=job.kind, job=job.id, reason="unreadable")
+        await revocations.set_aside(job.scope, vault.store, job, "unreadable")
+        return
+    await attempt(vault, revocation)
 
 
 async def attempt(vault: Vault, revocation: Revocation) -> bool:
-    """Asks the provider to end the grant; True if it did. What it answers is kept as evidence."""
-    scope = revocation.scope
+    """Asks the provider to end the grant; True if it did. What it answers is kept as evidence. Unavailable."""
     try:
-        accepted = await _ask(vault, revocation)
+        if await _superseded(vault, revocation):
+            return await _settle(vault, revocation, "superseded")
+        ended = await _ask(vault, revocation)
     except GrantDeferred as error:
         await _put_off(vault, revocation, error)
         return False
     except Unavailable:
-        return False  # the lease runs out, and the next one tries
+        raise  # a fault of ours says nothing about the grant
     except HoldfastError as error:
-        log.warning("revocation_failed", service=revocation.connection.service_id, outcome=type(error).__name__)
-        await outbox.settle(scope, vault.store, revocation, f"failed: {type(error).__name__}")
+        return await _settle(vault, revocation, f"failed: {type(error).__name__}", getattr(error, "status", None))
+    return await _settle(vault, revocation, "revoked" if ended.accepted else "refused", ended.status)
+
+
+async def _superseded(vault: Vault, revocation: Revocation) -> bool:
+    """Whether the request could end a grant that is in use.
+
+    A grant that came after this one, where the provider ends them together; and the very grant, where the token is a
+    stray of it: to end a refresh token is to end its grant (RFC 7009 section 2.1).
+    """
+    held = await revocations.held_consent(revocation.scope, vault.store, revocation)
+    if held is None:
         return False
-    await outbox.settle(scope, vault.store, revocation, "revoked" if accepted else "refused")
-    if accepted:
-        await _announce(vault, revocation)
-    return accepted
+    oauth = vault.catalog.get(revocation.unified_api, revocation.service_id).auth.oauth
+    ends = oauth.revoke.ends if oauth and oauth.revoke else "grant"
+    return ends == "grant" or held == (revocation.connection_id, revocation.granted_at)
 
 
-async def attempt_due(vault: Vault) -> bool:
-    """Tries the revocation that has waited longest; False if none is due."""
-    revocation = await outbox.due_revocation(vault.store)
-    if revocation is None:
-        return False
-    await attempt(vault, revocation)
-    return True
-
-
-async def _ask(vault: Vault, revocation: Revocation) -> bool:
-    subject = await find_subject(
-        revocation.scope, vault, revocation.connection.unified_api, revocation.connection.service_id
-    )
-    held = subject.holding(revocation.connection)
-    token = revocation.credential.token
+async def _ask(vault: Vault, revocation: Revocation) -> Ended:
+    subject = await find_subject(revocation.scope, vault, revocation.unified_api, revocation.service_id)
+    held, token = subject.holding(revocation.connection), revocation.credential.token
     assert token is not None  # without one there was nothing to end
     return await drive(revoke(setup_with(vault, held, revocation.credential), token), vault.door.send)
 
 
 async def _put_off(vault: Vault, revocation: Revocation, error: GrantDeferred) -> None:
-    if revocation.attempts >= len(DELAYS):
-        await outbox.settle(revocation.scope, vault.store, revocation, "unreachable")
+    tried = revocation.job.attempts
+    if tried > len(DELAYS):
+        await _settle(vault, revocation, "unreachable", error.status)
         return
-    delay = error.retry_after or DELAYS[revocation.attempts]
-    await outbox.postpone(revocation.scope, vault.store, revocation, vault.clock.now() + delay * 1000)
+    # A provider may ask for more time than we give it, not for less: it would use up the tries of a day in a minute.
+    seconds = max(DELAYS[tried - 1], min(error.retry_after or 0, LONGEST_RETRY_AFTER))
+    reason = type(error).__name__ if error.status is None else f"status {error.status}"
+    await revocations.postpone(revocation.scope, vault.store, revocation, seconds * 1000, reason, error.status)
+
+
+async def _settle(vault: Vault, revocation: Revocation, outcome: str, status: int | None = None) -> bool:
+    """Keeps the evidence, and tells what is worth telling; True if the provider accepted."""
+    if outcome not in ("revoked", "superseded"):
+        log.warning("revocation_failed", service=revocation.service_id, outcome=outcome)
+    held = await revocations.settle(revocation.scope, vault.store, revocation, outcome, status)
+    if held and outcome == "revoked":
+        await _announce(vault, revocation)
+    return outcome == "revoked"
 
 
 async def _announce(vault: Vault, revocation: Revocation) -> None:
     """Tells that the connection was revoked, if it is that connection and it has no other grant by now."""
     scope = revocation.scope
-    held = await connections.one(
-        scope, vault.store, revocation.connection.unified_api, revocation.connection.service_id
-    )
-    if held is None or held.id != revocation.connection.id or held.grant is not None:
+    held = await connections.one(scope, vault.store, revocation.unified_api, revocation.service_id)
+    if held is None or held.id != revocation.connection_id or held.grant is not None:
         return
-    connector = vault.catalog.get(revocation.connection.unified_api, revocation.connection.service_id)
-    told = state(held, connector, vault.clock.now())
-    await outbox.announce(scope, vault.store, held, ["vault.connection.revoked"], told)
+    connector = vault.catalog.get(revocation.unified_api, revocation.service_id)
+    async with vault.store.transaction() as tx:
+        await events.announce(scope, tx, connector, held, held, ["vault.connection.revoked"], vault.clock.now())

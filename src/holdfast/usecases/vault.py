@@ -9,6 +9,7 @@ from holdfast.clock import Clock
 from holdfast.domain.door import Door
 from holdfast.domain.mac import Mac
 from holdfast.store import Store
+from holdfast.usecases.bell import Bell
 from holdfast.usecases.flight import Flights
 from holdfast.usecases.recent import Recent
 
@@ -37,6 +38,7 @@ class Vault:
     keys: Keys
     flights: Flights
     recent: Recent
+    bell: Bell
 
     @property
     def secure(self) -> bool:

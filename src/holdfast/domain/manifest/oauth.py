@@ -177,6 +177,8 @@ class Revoke(Word, frozen=True, kw_only=True):
     method: the HTTP method
     auth: as the OAuth `client`, as the client by HTTP Basic, with the `credential` as in `request.auth`, or not
     body: how `params` are sent
+    ends: what the provider ends: only what the `token` belongs to (RFC 7009), or whatever this client holds of that
+        account, a newer `grant` too; then nothing is sent while the consumer has one. Where nobody knows, leave it out
     params: the members; `{cred.token}` is the token that is being revoked
     tokens: one request for each of these that the connection has
     """
@@ -185,6 +187,7 @@ class Revoke(Word, frozen=True, kw_only=True):
     method: Method = "POST"
     auth: Literal["client", "client_basic", "credential", "none"] = "client"
     body: Literal["form", "json", "query", "none"] = "form"
+    ends: Literal["token", "grant"] = "grant"
     params: dict[str, Template] = msgspec.field(default_factory=lambda: dict(RFC7009_PARAMS))
     tokens: tuple[Literal["refresh_token", "access_token"], ...] = ("refresh_token", "access_token")
 

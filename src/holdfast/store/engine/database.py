@@ -5,7 +5,11 @@ There is one SQL text for both. It names its parameters `:like_this` and keeps t
 - types BIGINT, TEXT, BYTEA and BOOLEAN; a time is milliseconds since the epoch, an object is JSON in a TEXT;
 - `ON CONFLICT`, `RETURNING`, row values, partial indexes; `CAST(:x AS TEXT)` where PostgreSQL cannot tell the type
   of a parameter, never `::text`; no locking clause, no array, no JSON operator;
-- values of the column's own type: PostgreSQL refuses an int for a TEXT, SQLite would store it.
+- values of the column's own type: PostgreSQL refuses an int for a TEXT, SQLite would store it;
+- `:db_now` for the moment, in milliseconds since the epoch, by the clock of the *database*. Nobody gives it: the
+  engine puts its own expression there, the same value throughout a statement. What several nodes must agree on (a
+  lease, what is due) is measured with it, so that a node whose clock is wrong harms nobody. A database may be opened
+  with a `Clock` that stands in for its own; then that clock's time is bound as a parameter.
 
 A text that starts with SELECT or WITH reads; everything else writes, also when it is given to `one` for the sake of
 its RETURNING. An error that the database's own condition explains (locked, full, gone, too busy) is `Unavailable`, a
@@ -18,10 +22,13 @@ it is right.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import lru_cache
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
+
+from holdfast.clock import Clock
 
 # A row by column name: a dict on SQLite, an asyncpg.Record on PostgreSQL. Read it as row["name"]: iterating over a
 # Record gives its values, where a dict gives its keys.
@@ -30,6 +37,7 @@ Verb = Literal["all", "one", "run"]
 
 # Seconds that one statement may take, waiting for locks and connections included.
 PATIENCE = 10.0
+_DB_NOW: Final = re.compile(r":db_now\b")
 
 
 class Queries(Protocol):
@@ -65,6 +73,24 @@ class Database(Queries, Protocol):
     async def close(self) -> None:
         """Waits for what is under way, then gives everything back."""
         ...
+
+
+class DatabaseClock:
+    """What an engine puts in the place of `:db_now`: its own `expression`, or the time of `stand_in`."""
+
+    __slots__ = ("_expression", "_stand_in")
+
+    def __init__(self, expression: str, stand_in: Clock | None) -> None:
+        # Its type is told: PostgreSQL could not make out that of `:db_now + :delay`.
+        self._expression = expression if stand_in is None else "CAST(:db_now AS BIGINT)"
+        self._stand_in = stand_in
+
+    def fill(self, sql: str, params: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+        """The statement as the engine takes it."""
+        if not asks_the_time(sql):
+            return sql, params
+        text = _timed(sql, self._expression)
+        return text, params if self._stand_in is None else {**params, "db_now": self._stand_in.now()}
 
 
 class Transaction:
@@ -112,3 +138,14 @@ class Transaction:
 def reads(sql: str) -> bool:
     """Whether the text only reads."""
     return sql.split(None, 1)[0].upper() in ("SELECT", "WITH")
+
+
+@lru_cache(maxsize=4096)
+def asks_the_time(sql: str) -> bool:
+    """Whether `:db_now` is in the text."""
+    return _DB_NOW.search(sql) is not None
+
+
+@lru_cache(maxsize=512)
+def _timed(sql: str, expression: str) -> str:
+    return _DB_NOW.sub(expression, sql)

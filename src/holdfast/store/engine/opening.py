@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from holdfast.clock import Clock
 from holdfast.errors import SettingsError
 from holdfast.store.engine.database import Database
 
 
-async def open_database(url: str) -> Database:
-    """The database at `url`, ready for use but not migrated.
+async def open_database(url: str, clock: Clock | None = None) -> Database:
+    """The database at `url`, ready for use but not migrated. `clock` stands in for the database's own (`:db_now`).
 
     SettingsError if the URL or what it names cannot be right, Unavailable if it may be right a little later.
     """
@@ -16,11 +17,11 @@ async def open_database(url: str) -> Database:
     if scheme == "sqlite" and rest.startswith("/") and rest != "/":
         from holdfast.store.engine.sqlite import SQLite
 
-        return await SQLite.open(rest[1:])
+        return await SQLite.open(rest[1:], clock)
     if scheme in ("postgresql", "postgres"):
         from holdfast.store.engine.postgres import PostgreSQL
 
-        return await PostgreSQL.open(url)
+        return await PostgreSQL.open(url, clock)
     raise SettingsError(
         "The database URL must be sqlite:///relative/path.db, sqlite:////absolute/path.db "
         "or postgresql://user:password@host:port/database."

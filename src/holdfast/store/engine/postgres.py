@@ -1,6 +1,6 @@
 """PostgreSQL as an engine: an asyncpg pool.
 
-It does one thing to our SQL: `:name` becomes `$1`, once per text.
+It does two things to our SQL, once per text: `:name` becomes `$1`, and `:db_now` the time of the statement.
 
 The pool returns a connection without asyncpg's reset query, a third of a read's cost: no code here leaves anything in
 a session. Whoever needs session state (an advisory lock that outlives its transaction, LISTEN, a temporary table)
@@ -18,10 +18,14 @@ from typing import Any, Final, Literal
 
 import asyncpg
 
+from holdfast.clock import Clock
 from holdfast.errors import ConflictError, SettingsError, Unavailable
-from holdfast.store.engine.database import PATIENCE, Queries, Row, Transaction, Verb
+from holdfast.store.engine.database import PATIENCE, DatabaseClock, Queries, Row, Transaction, Verb
 
 POOL: Final = 10
+# `:db_now`. Not now(), which stands still for a whole transaction, and not clock_timestamp(), which changes within a
+# statement, so that no index can be used to compare with it.
+NOW: Final = "CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT)"
 
 # For each new session. An acknowledged commit is on disk, whatever the server's default says, also that of a lone
 # statement. A transaction that its process has forgotten (paused, lost) gives its locks back.
@@ -70,11 +74,12 @@ class PostgreSQL:
 
     kind: Literal["sqlite", "postgresql"] = "postgresql"
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: Any, clock: Clock | None = None) -> None:
         self._pool = pool
+        self._time = DatabaseClock(NOW, clock)
 
     @classmethod
-    async def open(cls, url: str) -> PostgreSQL:
+    async def open(cls, url: str, clock: Clock | None = None) -> PostgreSQL:
         """Connects once, to find out now what is wrong."""
         try:
             pool = await asyncpg.create_pool(
@@ -92,7 +97,7 @@ class PostgreSQL:
             raise SettingsError(f"PostgreSQL cannot be used as configured ({_reason(error)}).") from None
         except _DRIVER as error:
             raise Unavailable(f"PostgreSQL does not answer ({_reason(error)}).") from None
-        return cls(pool)
+        return cls(pool, clock)
 
     async def all(self, sql: str, /, **params: Any) -> list[Row]:
         rows: list[Row] = await self._alone("all", sql, params)
@@ -109,7 +114,7 @@ class PostgreSQL:
     @asynccontextmanager
     async def transaction(self, *, patience: float = PATIENCE) -> AsyncIterator[Queries]:
         connection = await self._acquire()
-        execute = partial(_execute, connection, patience)
+        execute = partial(_execute, connection, self._time, patience)
         transaction = Transaction(execute)
         try:
             await execute("run", "BEGIN", {})
@@ -133,7 +138,7 @@ class PostgreSQL:
     async def _alone(self, verb: Verb, sql: str, params: Mapping[str, Any]) -> Any:
         connection = await self._acquire()
         try:
-            return await _execute(connection, PATIENCE, verb, sql, params)
+            return await _execute(connection, self._time, PATIENCE, verb, sql, params)
         finally:
             await self._pool.release(connection)
 
@@ -161,7 +166,10 @@ def _reason(error: Exception) -> str:
     return str(error.args[0]) if isinstance(error, asyncpg.PostgresError) else type(error).__name__
 
 
-async def _execute(connection: Any, patience: float, verb: Verb, sql: str, params: Mapping[str, Any]) -> Any:
+async def _execute(
+    connection: Any, time: DatabaseClock, patience: float, verb: Verb, sql: str, params: Mapping[str, Any]
+) -> Any:
+    sql, params = time.fill(sql, params)
     text, names = numbered(sql)
     return await _through_the_door(_VERBS[verb](connection, text, [params[name] for name in names], patience))
 

@@ -21,8 +21,9 @@ from typing import Any, Final, Literal, TypeVar, TypeVarTuple
 
 import apsw
 
+from holdfast.clock import Clock
 from holdfast.errors import ConflictError, SettingsError, Unavailable
-from holdfast.store.engine.database import PATIENCE, Queries, Row, Transaction, Verb, reads
+from holdfast.store.engine.database import PATIENCE, DatabaseClock, Queries, Row, Transaction, Verb, reads
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -42,6 +43,8 @@ PRAGMAS: Final = {
     "temp_store": "MEMORY",
     "journal_size_limit": "67108864",
 }
+# `:db_now`. SQLite reads its clock once a statement.
+NOW: Final = "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
 # The reader waits in the event loop, so not for long; with a write-ahead log it only ever waits for crash recovery.
 READER_PATIENCE: Final = 0.25
 
@@ -67,7 +70,7 @@ class SQLite:
         self._closed = False
 
     @classmethod
-    async def open(cls, path: str) -> SQLite:
+    async def open(cls, path: str, clock: Clock | None = None) -> SQLite:
         """The database in the file `path`, which is made if it is not there, for the owner's eyes only (0600)."""
         if not sound(apsw.sqlite_lib_version()):
             raise SettingsError(
@@ -76,7 +79,8 @@ class SQLite:
             )
         path = os.path.abspath(path)
         _keep_private(path)
-        writer, reader = _connect(path, PATIENCE), _connect(path, READER_PATIENCE)
+        time = DatabaseClock(NOW, clock)
+        writer, reader = _connect(path, PATIENCE, time), _connect(path, READER_PATIENCE, time)
         reader.pragma("query_only", True)
         return cls(reader, writer)
 
@@ -177,18 +181,19 @@ def _take_from_others(path: str) -> None:
 class _Connection(apsw.Connection):
     """Knows the shapes of rows by SQL text: asking the driver each time would cost half as much as the read itself."""
 
-    def __init__(self, path: str, patience: float) -> None:
+    def __init__(self, path: str, patience: float, time: DatabaseClock) -> None:
         super().__init__(path, statementcachesize=512)
         self.set_patience(patience)
+        self.time = time
         self.shapes: dict[str, _Shape] = {}
 
     def set_patience(self, seconds: float) -> None:
         self.set_busy_timeout(int(seconds * 1000))
 
 
-def _connect(path: str, patience: float) -> _Connection:
+def _connect(path: str, patience: float, time: DatabaseClock) -> _Connection:
     try:
-        return _configured(_Connection(path, patience), path)
+        return _configured(_Connection(path, patience, time), path)
     except apsw.NotADBError:
         raise SettingsError(f"{path} is not an SQLite database.") from None
     except apsw.CantOpenError:
@@ -229,7 +234,7 @@ def _roll_back(connection: _Connection) -> None:
 def _execute(connection: _Connection, verb: Verb, sql: str, params: Mapping[str, Any]) -> Any:
     """The one door through which statements go and the driver's errors come."""
     try:
-        return _VERBS[verb](connection, sql, params)
+        return _VERBS[verb](connection, *connection.time.fill(sql, params))
     except apsw.Error as error:
         refusal = _refusal(error)
         if refusal is None:

@@ -13,6 +13,7 @@ from itertools import chain, repeat
 import structlog
 
 from holdfast.domain.connection import Connection, connected, filled, refreshed
+from holdfast.domain.credential import Credential
 from holdfast.domain.event import EventType
 from holdfast.domain.tenancy import ConsumerScope
 from holdfast.errors import ConflictError, ConnectionSettingsError, Unavailable
@@ -44,8 +45,10 @@ async def keep_new(scope: ConsumerScope, vault: Vault, subject: Subject, grant: 
     return subject.holding(after)
 
 
-async def keep_refreshed(scope: ConsumerScope, vault: Vault, asked: Granted, grant: Answer) -> Subject:
-    """Stores a refreshed token on the very grant that was refreshed.
+async def keep_refreshed(
+    scope: ConsumerScope, vault: Vault, asked: Granted, used: Credential, grant: Answer
+) -> Subject:
+    """Stores a refreshed token on the very grant that was refreshed, by the credential that was `used`.
 
     Where a newer grant or a deletion came first, what was granted must not live on unknown to anybody: it is ended.
     """
@@ -62,7 +65,7 @@ async def keep_refreshed(scope: ConsumerScope, vault: Vault, asked: Granted, gra
 
     before, after = await save(scope, vault, asked, decide)
     if after is before:
-        await revocations.end_stray(scope, vault, asked, asked.connection, grant.token)
+        await revocations.end_stray(scope, vault, asked, asked.connection, replace(used, token=grant.token))
     return asked.with_connection(after)
 
 

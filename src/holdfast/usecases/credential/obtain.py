@@ -44,7 +44,7 @@ async def obtain(vault: Vault, subject: Subject, flow: TokenFlow, keep: Keep) ->
     """Asks the provider by `flow` and keeps what it grants. Call it in flight (`Vault.flights`): it is not to stop
     between the two."""
     try:
-        answer = await drive(flow, lambda request: vault.door.send(request, TOKEN_REQUEST))
+        answer = await drive(flow, lambda request: vault.door.send(request, limits=TOKEN_REQUEST))
     except HoldfastError as error:
         return Outcome(subject, error=error)
     return Outcome(await keep(answer))

@@ -146,7 +146,7 @@ async def _ask(scope: ConsumerScope, vault: Vault, subject: Granted, stored: Sto
     again = GRANTS.get(known.oauth.grant)
 
     async def keep(answer: Answer) -> Subject:
-        return await keep_refreshed(scope, vault, subject, answer)
+        return await keep_refreshed(scope, vault, subject, credential, answer)
 
     outcome = Outcome(subject, error=ConnectorCredentialsError("The connection has no refresh token."))
     if token is not None and token.refresh_token is not None:

@@ -121,36 +121,6 @@ CREATE TABLE confirmations (
 );
 CREATE INDEX confirmations_by_expiry ON confirmations (expires_at);
 
--- Events, appended in the transaction of the change that they announce.
-CREATE TABLE outbox (
-  id TEXT PRIMARY KEY,
-  application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
-  consumer_id TEXT NOT NULL,
-  event_type TEXT NOT NULL,
-  payload TEXT NOT NULL,
-  occurred_at BIGINT NOT NULL,
-  delivered_at BIGINT
-);
-CREATE INDEX outbox_by_connection ON outbox (application_id, consumer_id, occurred_at);
-
--- Grants to be ended at their provider, and what it answered. sealed: the token and the settings it needs.
-CREATE TABLE revocations (
-  id TEXT PRIMARY KEY,
-  application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
-  consumer_id TEXT NOT NULL,
-  connection_id TEXT NOT NULL,
-  unified_api TEXT NOT NULL,
-  service_id TEXT NOT NULL,
-  sealed BYTEA,
-  attempts BIGINT NOT NULL,
-  due_at BIGINT NOT NULL,
-  lease_until BIGINT NOT NULL,
-  outcome TEXT,
-  created_at BIGINT NOT NULL,
-  settled_at BIGINT
-);
-CREATE INDEX revocations_due ON revocations (due_at) WHERE settled_at IS NULL;
-
 -- Who opened which credential, and why; written before the credential is used.
 CREATE TABLE journal (
   id TEXT PRIMARY KEY,

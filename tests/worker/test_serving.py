@@ -1,0 +1,60 @@
+"""What goes on beside the requests of `holdfast serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from pathlib import Path
+
+from work import until
+
+from holdfast import wiring
+from holdfast.config import Settings
+from holdfast.store.engine.opening import open_database
+from holdfast.testing.clock import TestClock
+from holdfast.usecases.recent import LIFETIME, PAUSE, Recent
+
+
+async def test_the_worker_runs_beside_the_application(tmp_path: Path) -> None:
+    """A vault that serves has swept; when it ends, no task of it is left."""
+    settings = Settings.from_env({"HOLDFAST_DATA_DIR": str(tmp_path / "data")})
+    wiring.prepare(settings)
+    before = asyncio.all_tasks()
+    async with wiring.serving(settings):
+        database = await open_database(settings.database_url)
+
+        async def swept() -> bool:
+            row = await database.one("SELECT kind, created_at, due_at FROM jobs")
+            return row is not None and bool(row["due_at"] > row["created_at"])
+
+        await until(swept)
+        await database.close()
+
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+
+
+async def test_what_is_too_old_to_be_used_leaves_the_memory() -> None:
+    """Also where nobody asks for it again, and where no worker runs."""
+
+    class Remembered:
+        """Something that can be watched."""
+
+    async def read() -> Remembered:
+        return Remembered()
+
+    clock = TestClock()
+    recent = Recent(clock)
+    forgetting = asyncio.create_task(recent.keep_short())
+    found = weakref.ref(await recent.get("key", read))
+    await clock.asleep()
+    gc.collect()
+    remembered = found() is not None
+
+    clock.advance(max(PAUSE, LIFETIME / 1000))
+    await clock.asleep()
+    gc.collect()
+
+    assert (remembered, found()) == (True, None)
+    forgetting.cancel()
