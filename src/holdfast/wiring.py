@@ -18,7 +18,6 @@ from holdfast.catalog import Catalog
 from holdfast.clock import Clock, SystemClock
 from holdfast.config import Settings
 from holdfast.domain.exchange import Send
-from holdfast.domain.mac import Mac
 from holdfast.domain.masking import Masks
 from holdfast.errors import SettingsError
 from holdfast.http.app import app
@@ -28,7 +27,7 @@ from holdfast.store.engine.database import Database
 from holdfast.store.engine.migrate import migrate
 from holdfast.store.engine.opening import open_database
 from holdfast.store.seal.keyring import Keyring
-from holdfast.store.seal.masterkey import MasterKeys, create_master_key_file
+from holdfast.store.seal.masterkey import GivenKeys, MasterKeys, create_master_key_file
 from holdfast.usecases.flight import Flights
 from holdfast.usecases.recent import Recent
 from holdfast.usecases.vault import Keys, Vault
@@ -36,7 +35,7 @@ from holdfast.usecases.vault import Keys, Vault
 MASTER_KEY_FILE = "master.key"
 ADMIN_TOKEN_FILE = "admin.token"
 ADMIN_TOKEN_LEAST = 20
-PURPOSES = ("api_key", "link", "flow", "confirm", "cookie", "context")
+PURPOSES = ("api_key", "link", "flow", "confirm", "cookie")
 
 
 def require_vault(settings: Settings) -> None:
@@ -148,8 +147,8 @@ async def _vault(settings: Settings, database: Database, masters: MasterKeys, cl
         catalog=Catalog.load(*([settings.connectors_dir] if settings.connectors_dir else [])),
         send=send,
         clock=clock,
-        keys=Keys(**{purpose: Mac(keyring.derive(purpose)) for purpose in PURPOSES}),
-        masks=Masks(keyring.derive("mask")),
+        keys=Keys(**{purpose: keyring.derive(purpose) for purpose in PURPOSES}),
+        masks=Masks(keyring.derive("mask").current.key),
         flights=Flights(),
         recent=Recent(clock),
     )
@@ -157,8 +156,8 @@ async def _vault(settings: Settings, database: Database, masters: MasterKeys, cl
 
 def _master_keys(settings: Settings) -> MasterKeys:
     if settings.master_key:
-        return MasterKeys.parse(settings.master_key)
-    return MasterKeys.read(settings.master_key_file or settings.data_dir / MASTER_KEY_FILE)
+        return GivenKeys.parse(settings.master_key)
+    return GivenKeys.read(settings.master_key_file or settings.data_dir / MASTER_KEY_FILE)
 
 
 def _read_private(path: Path) -> str:

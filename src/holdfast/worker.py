@@ -1,4 +1,4 @@
-"""Work that no request waits for: grants to be ended, expired flows to be swept.
+"""Work that no request waits for: grants to be ended, expired flows to be swept, new instance keys to be learnt.
 
 Each piece is a row that is leased, so any number of processes may run this beside each other.
 """
@@ -27,6 +27,7 @@ async def run(vault: Vault) -> None:
                 pass
             vault.recent.expire()
             await flows.sweep(vault.store, vault.clock.now() - KEEP_FLOWS)
+            await vault.store.keyring.follow()
         except Unavailable as error:
             log.warning("worker_waits", reason=str(error))
         except Exception as error:

@@ -13,6 +13,21 @@ DEFAULT_KEY_SCOPES = ("connections", "sessions", "proxy")
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """Where a caller may act. None is everywhere and an empty set is nowhere, so taking entries away never widens.
+
+    `services` are written `crm+pipedrive`; `connections` are (consumer, unified API, service).
+    """
+
+    consumers: frozenset[str] | None = None
+    services: frozenset[str] | None = None
+    connections: frozenset[tuple[str, str, str]] | None = None
+
+
+EVERYWHERE = Bounds()
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """The tenant a statement is limited to, and who asked. `consumer_id` is None for application-wide work."""
 
@@ -45,6 +60,7 @@ class ApiKey:
     scopes: tuple[str, ...]
     last_four: str
     created_at: int
+    bounds: Bounds = EVERYWHERE
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ kinds cannot have one yet and give it instead: the API key that a request brings
 token that a browser brings (`flows.spend`, `flows.try_confirmation`), and what is due for the worker.
 
 - `database`, `sqlite`, `postgres`, `migrate`   the engines and the schema
-- `keyring`, `masterkey`                        the envelope around everything secret
+- `seal`                                        the envelope around everything secret, and whose key is in it
 - `tenants`, `connections`, `flows`, `outbox`, `journal`   the tables
 
 An engine is added by one module with the methods of `database.Database`; `tests/store` is its specification.
@@ -21,7 +21,8 @@ from dataclasses import dataclass, replace
 from holdfast.clock import Clock
 from holdfast.domain.tenancy import Scope
 from holdfast.store.engine.database import Database, Queries
-from holdfast.store.seal.keyring import Box, Keyring
+from holdfast.store.seal.box import Box
+from holdfast.store.seal.keyring import Keyring
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,10 @@ class Store:
     clock: Clock
     q: Queries
 
-    async def box(self, scope: Scope) -> Box:
-        """What seals and opens the values of the scope's application."""
+    async def box(self, scope: Scope, *blobs: bytes) -> Box:
+        """What seals and opens the values of the scope's application; give the `blobs` that it is to open."""
         # Through `q`: inside a transaction a second connection could be one that everybody waits for.
-        return await self.keyring.box(scope.application_id, self.q)
+        return await self.keyring.box(scope.application_id, self.q, blobs)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Store]:
