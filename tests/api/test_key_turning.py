@@ -108,14 +108,16 @@ async def test_an_application_outlives_a_turn_of_its_data_key(vault: Deployment,
     await turn(vault, vault.application_id)
     async with another_node(vault) as restarted:
         ended = await restarted.open(callback, cookie=begun.cookie)
+        other, there = await came_back(restarted, consumer="user-3")
         page = await restarted.connect(consumer="user-2", nonce="5f0c", redirect_uri=CALLBACK_PAGE)
         await restarted.manage("PUT", _integration(vault), json={"scopes": ["leads:read"]})
     if not warm:
         vault.vault.store.keyring._boxes.clear()
+    here = await vault.open(there, cookie=other.cookie)
     vault.clock.advance(2)
 
     confirm = {"confirm_token": page.query["confirm_token"]}
-    assert ended.location == RETURN_TO
+    assert ended.location == here.location == RETURN_TO
     assert (await vault.get("/vault/connections")).data != []
     assert (await vault.post(f"{PATH}/confirm", json=confirm, consumer="user-2")).status == 200
 

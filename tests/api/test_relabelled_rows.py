@@ -134,8 +134,8 @@ async def test_a_flow_cannot_be_made_to_live_longer(vault: Deployment) -> None:
 
 @pytest.mark.parametrize(
     "says",
-    [{"consumer_id": "attacker"}, {"service_id": ELSEWHERE}, {"redirect_uri": EVIL}, {"sealed": b""}],
-    ids=["consumer", "service", "redirect_uri", "sealed"],
+    [{"consumer_id": "attacker"}, {"service_id": ELSEWHERE}, {"redirect_uri": EVIL}, {"nonce": ""}, {"sealed": b""}],
+    ids=["consumer", "service", "redirect_uri", "nonce", "sealed"],
 )
 async def test_a_relabelled_flow_without_a_verifier_ends(
     vault: Deployment, stranger: Stranger, says: dict[str, Any]
