@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from dance import came_back
 from nodes import another_node
 from turning import INSTANCE, add_data_key
 
-from holdfast import wiring
+from holdfast import wiring, worker
 from holdfast.store.seal.masterkey import GivenKeys
 from holdfast.testing.harness import CLIENT_ID, PUBLIC_URL, RETURN_TO, SERVICE, Deployment
 from holdfast.usecases import manage
@@ -124,3 +125,16 @@ async def test_an_application_outlives_a_turn_of_its_data_key(vault: Deployment,
 
 def _integration(vault: Deployment) -> str:
     return f"/applications/{vault.application_id}/integrations/crm/{SERVICE}"
+
+
+async def test_a_running_vault_learns_of_a_new_instance_key_by_itself(vault: Deployment) -> None:
+    """Its worker looks for one; nobody has to restart a node."""
+    masters = GivenKeys.read(vault.settings.data_dir / wiring.MASTER_KEY_FILE)
+    added = await add_data_key(vault.vault.store.q, masters, INSTANCE, vault.clock.now())
+    working = asyncio.create_task(worker.run(vault.vault))
+
+    await vault.clock.asleep()
+    working.cancel()
+    await asyncio.wait([working])
+
+    assert vault.vault.keys.link.current.id == added
