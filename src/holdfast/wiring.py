@@ -18,7 +18,6 @@ from holdfast.catalog import Catalog
 from holdfast.clock import Clock, SystemClock
 from holdfast.config import Settings
 from holdfast.domain.door import Door
-from holdfast.domain.mac import Mac
 from holdfast.domain.masking import Masks
 from holdfast.errors import SettingsError, Unavailable
 from holdfast.http.app import app
@@ -29,7 +28,7 @@ from holdfast.store.engine.migrate import migrate
 from holdfast.store.engine.opening import open_database
 from holdfast.store.journal import Journal
 from holdfast.store.seal.keyring import Keyring
-from holdfast.store.seal.masterkey import MasterKeys, create_master_key_file
+from holdfast.store.seal.masterkey import GivenKeys, MasterKeys, create_master_key_file
 from holdfast.usecases.bell import Bell
 from holdfast.usecases.flight import Flights
 from holdfast.usecases.recent import Recent
@@ -39,7 +38,7 @@ MASTER_KEY_FILE = "master.key"
 ADMIN_TOKEN_FILE = "admin.token"
 JOURNAL = "journal"
 ADMIN_TOKEN_LEAST = 20
-PURPOSES = ("api_key", "link", "flow", "confirm", "cookie", "context")
+PURPOSES = ("api_key", "link", "flow", "confirm", "cookie")
 
 
 def require_vault(settings: Settings) -> None:
@@ -123,7 +122,8 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
 @contextlib.asynccontextmanager
 async def _housekeeping(vault: Vault) -> AsyncIterator[None]:
     """What this process keeps for a moment it also gives up, whether a worker runs in it or not."""
-    tasks = [asyncio.create_task(work) for work in (vault.recent.keep_short(), vault.store.journal.keep_drained())]
+    kept = (vault.recent.keep_short(), vault.store.journal.keep_drained(), vault.store.keyring.keep_following())
+    tasks = [asyncio.create_task(work) for work in kept]
     try:
         yield
     finally:
@@ -169,12 +169,12 @@ async def _vault(settings: Settings, database: Database, masters: MasterKeys, cl
             clock,
             database,
             Journal(settings.data_dir / JOURNAL, database, clock),
-            Masks(Mac(keyring.derive("mask"))),
+            Masks(keyring.derive("mask").current),
         ),
         catalog=Catalog.load(*([settings.connectors_dir] if settings.connectors_dir else [])),
         door=door,
         clock=clock,
-        keys=Keys(**{purpose: Mac(keyring.derive(purpose)) for purpose in PURPOSES}),
+        keys=Keys(**{purpose: keyring.derive(purpose) for purpose in PURPOSES}),
         flights=Flights(),
         recent=Recent(clock),
         bell=Bell(),
@@ -183,8 +183,8 @@ async def _vault(settings: Settings, database: Database, masters: MasterKeys, cl
 
 def _master_keys(settings: Settings) -> MasterKeys:
     if settings.master_key:
-        return MasterKeys.parse(settings.master_key)
-    return MasterKeys.read(settings.master_key_file or settings.data_dir / MASTER_KEY_FILE)
+        return GivenKeys.parse(settings.master_key)
+    return GivenKeys.read(settings.master_key_file or settings.data_dir / MASTER_KEY_FILE)
 
 
 def _read_private(path: Path) -> str:

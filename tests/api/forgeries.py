@@ -34,10 +34,10 @@ def forgeries(genuine: str, keys: Keys) -> dict[str, str]:
     """Forged link states by name, made from a genuine one; `keys` are those of the vault that made it."""
     return {
         **_broken(genuine),
-        **_of_another_algorithm(genuine, keys.link.key),
+        **_of_another_algorithm(genuine, keys.link.current.key),
         **_of_another_key(genuine, keys),
-        **_with_headers(genuine, keys.link.key),
-        **_with_claims(genuine, keys.link.key),
+        **_with_headers(genuine, keys.link.current.key),
+        **_with_claims(genuine, keys.link.current.key),
     }
 
 
@@ -83,9 +83,9 @@ def _of_another_key(genuine: str, keys: Keys) -> dict[str, str]:
         "one zero": b"\x00",
         "32 zeros": bytes(32),
         "a word": b"secret",
-        "in hex": keys.link.key.hex().encode(),
+        "in hex": keys.link.current.key.hex().encode(),
     }
-    purposes = {name: getattr(keys, name).key for name in ("flow", "confirm", "cookie", "context", "api_key")}
+    purposes = {name: getattr(keys, name).current.key for name in ("flow", "confirm", "cookie", "api_key")}
     found = {f"key {name}": _signed(HEADER, payload, key) for name, key in (guesses | purposes).items()}
     rsa, ec = RSAKey.generate_key(2048), ECKey.generate_key("P-256")
     for alg, key in (("RS256", rsa), ("ES256", ec)):

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.domain.mac import Mac
 from holdfast.domain.masking import Masks
 from holdfast.domain.tenancy import Application, Caller, ConsumerScope
 from holdfast.store import Store, tenants
@@ -21,7 +20,7 @@ from holdfast.store.engine.migrate import migrate
 from holdfast.store.engine.opening import open_database
 from holdfast.store.journal import Journal
 from holdfast.store.seal.keyring import Keyring
-from holdfast.store.seal.masterkey import MasterKeys
+from holdfast.store.seal.masterkey import GivenKeys
 from holdfast.testing.clock import TestClock
 
 NOTES = """
@@ -71,13 +70,14 @@ async def store(database_url: str, clock: TestClock, tmp_path: Path) -> AsyncIte
     """A store with the applications `app-1` and `app-2`, on a database whose clock the test moves."""
     database = await open_database(database_url, clock)
     await migrate(database)
-    masters = MasterKeys.parse(base64.b64encode(os.urandom(32)).decode())
+    masters = GivenKeys.parse(base64.b64encode(os.urandom(32)).decode())
     keyring = await Keyring.open(database, masters, clock)
     journal = Journal(tmp_path / "journal", database, clock)
-    opened = Store(database, keyring, clock, database, journal, Masks(Mac(keyring.derive("mask"))))
-    async with opened.transaction() as tx:
-        for id in ("app-1", "app-2"):
-            await tenants.add_application(tx, Application(id, "Acme"))
+    opened = Store(database, keyring, clock, database, journal, Masks(keyring.derive("mask").current))
+    for id in ("app-1", "app-2"):
+        data_key = await keyring.new_data_key(id)
+        async with opened.transaction() as tx:
+            await tenants.add_application(tx, Application(id, "Acme"), data_key)
     yield opened
     await database.close()
 

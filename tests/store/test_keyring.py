@@ -18,7 +18,7 @@ from holdfast.store.engine.migrate import migrate
 from holdfast.store.engine.opening import open_database
 from holdfast.store.seal import keyring as keyrings
 from holdfast.store.seal.keyring import LIFETIME, Keyring, Place
-from holdfast.store.seal.masterkey import MasterKeys
+from holdfast.store.seal.masterkey import GivenKeys
 from holdfast.testing.clock import TestClock
 
 Spawn = Callable[..., subprocess.Popen[str]]
@@ -35,8 +35,8 @@ def place(application_id: str, generation: int = 1) -> Place:
 
 
 @pytest.fixture
-def masters() -> MasterKeys:
-    return MasterKeys.parse(master_key())
+def masters() -> GivenKeys:
+    return GivenKeys.parse(master_key())
 
 
 @pytest.fixture
@@ -45,14 +45,14 @@ def clock() -> TestClock:
 
 
 @pytest.fixture
-async def keyring(database: Database, masters: MasterKeys, clock: TestClock) -> Keyring:
+async def keyring(database: Database, masters: GivenKeys, clock: TestClock) -> Keyring:
     return await Keyring.open(database, masters, clock)
 
 
 async def add(database: Database, keyring: Keyring, *application_ids: str) -> None:
     async with database.transaction() as q:
         for application_id in application_ids:
-            await keyring.create_data_key(q, application_id)
+            await keyring.keep_data_key(q, await keyring.new_data_key(application_id))
 
 
 async def test_each_application_has_a_box_of_its_own(database: Database, keyring: Keyring) -> None:
@@ -81,7 +81,7 @@ async def test_a_box_works_for_its_own_application_alone(database: Database, key
 
 
 async def test_a_restart_opens_what_was_sealed(
-    database: Database, keyring: Keyring, masters: MasterKeys, clock: TestClock
+    database: Database, keyring: Keyring, masters: GivenKeys, clock: TestClock
 ) -> None:
     """Another keyring on the same database opens the same blobs and derives the same keys."""
     await add(database, keyring, "app_1")
@@ -90,14 +90,14 @@ async def test_a_restart_opens_what_was_sealed(
     restarted = await Keyring.open(database, masters, clock)
 
     assert (await restarted.box("app_1")).open(place("app_1"), blob) == REFRESH_TOKEN
-    assert restarted.derive("link") == keyring.derive("link")
+    assert restarted.derive("link").current.key == keyring.derive("link").current.key
 
 
 async def test_purposes_have_unrelated_keys(keyring: Keyring) -> None:
     """Each purpose has its own key of 32 bytes, so a MAC of one is never one of another."""
     purposes = ("link", "flow", "confirm", "cookie", "apikey", "session")
 
-    derived = {keyring.derive(purpose) for purpose in purposes}
+    derived = {keyring.derive(purpose).current.key for purpose in purposes}
 
     assert len(derived) == len(purposes)
     assert {len(key) for key in derived} == {32}
@@ -111,18 +111,21 @@ async def test_an_application_gets_one_data_key(database: Database, keyring: Key
         await add(database, keyring, "app_1")
 
 
-async def test_a_data_key_is_kept_with_its_transaction(database: Database, keyring: Keyring) -> None:
+async def test_a_data_key_is_kept_with_its_transaction(
+    database: Database, keyring: Keyring, masters: GivenKeys, clock: TestClock
+) -> None:
     """An application that is not kept has no data key."""
 
     async def create_and_fail() -> None:
         async with database.transaction() as q:
-            await keyring.create_data_key(q, "app_1")
+            await keyring.keep_data_key(q, await keyring.new_data_key("app_1"))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         await create_and_fail()
-    with pytest.raises(IntegrityError):
-        await keyring.box("app_1")
+    restarted = await Keyring.open(database, masters, clock)
+    with pytest.raises(IntegrityError, match="no data key"):
+        await restarted.box("app_1")
 
 
 async def test_a_destroyed_data_key_opens_nothing_more(database: Database, keyring: Keyring) -> None:
@@ -130,7 +133,7 @@ async def test_a_destroyed_data_key_opens_nothing_more(database: Database, keyri
     await add(database, keyring, "app_1")
     blob = (await keyring.box("app_1")).seal(place("app_1"), REFRESH_TOKEN)
     async with database.transaction() as q:
-        await keyring.destroy_data_key(q, "app_1")
+        await keyring.destroy_data_keys(q, "app_1")
 
     with pytest.raises(IntegrityError, match="no data key"):
         await keyring.box("app_1")
@@ -143,9 +146,9 @@ async def test_the_instance_key_is_no_applications(database: Database, keyring: 
     """The key that MACs rest on can be neither used as a box nor destroyed by an empty application id."""
     async with database.transaction() as q:
         with pytest.raises(ValueError, match="has an id"):
-            await keyring.destroy_data_key(q, "")
+            await keyring.destroy_data_keys(q, "")
         with pytest.raises(ValueError, match="has an id"):
-            await keyring.create_data_key(q, "")
+            await keyring.new_data_key("")
     with pytest.raises(ValueError, match="has an id"):
         await keyring.box("")
 
@@ -180,17 +183,17 @@ async def test_memory_holds_the_boxes_used_last(
 
 
 async def test_keys_under_a_former_master_key_stay_usable(
-    database: Database, keyring: Keyring, masters: MasterKeys, clock: TestClock
+    database: Database, keyring: Keyring, masters: GivenKeys, clock: TestClock
 ) -> None:
     """With a new primary and the former key beside it old applications open, and new ones use the new key."""
     await add(database, keyring, "app_1")
-    new = MasterKeys.parse(master_key())
-    both = MasterKeys(new.primary, masters.primary)
+    new = GivenKeys.parse(master_key())
+    both = GivenKeys(new.primary, masters.primary)
 
     rotated = await Keyring.open(database, both, clock)
     await add(database, rotated, "app_2")
 
-    assert rotated.derive("link") == keyring.derive("link")
+    assert rotated.derive("link").current.key == keyring.derive("link").current.key
     await rotated.box("app_1")
     row = await database.one("SELECT master_key_id FROM data_keys WHERE application_id = 'app_2'")
     assert row is not None
@@ -198,15 +201,15 @@ async def test_keys_under_a_former_master_key_stay_usable(
 
 
 async def test_a_master_key_that_is_missing_is_named(
-    database: Database, keyring: Keyring, masters: MasterKeys, clock: TestClock
+    database: Database, keyring: Keyring, masters: GivenKeys, clock: TestClock
 ) -> None:
     """With another key, or without one that a single application needs, the vault refuses to start and says which."""
-    other = MasterKeys.parse(master_key())
-    both = await Keyring.open(database, MasterKeys(other.primary, masters.primary), clock)
+    other = GivenKeys.parse(master_key())
+    both = await Keyring.open(database, GivenKeys(other.primary, masters.primary), clock)
     await add(database, both, "app_1")
 
     with pytest.raises(SettingsError) as wrong:
-        await Keyring.open(database, MasterKeys.parse(master_key()), clock)
+        await Keyring.open(database, GivenKeys.parse(master_key()), clock)
     with pytest.raises(SettingsError) as missing:
         await Keyring.open(database, masters, clock)
 
@@ -216,7 +219,7 @@ async def test_a_master_key_that_is_missing_is_named(
 
 
 async def test_a_tampered_instance_key_stops_the_start(
-    database: Database, keyring: Keyring, masters: MasterKeys, clock: TestClock
+    database: Database, keyring: Keyring, masters: GivenKeys, clock: TestClock
 ) -> None:
     """The instance key must open under its master key: altered, or another one's, it is refused."""
     await add(database, keyring, "app_1")
@@ -229,7 +232,9 @@ async def test_a_tampered_instance_key_stops_the_start(
         await Keyring.open(database, masters, clock)
 
 
-async def test_data_keys_cannot_be_swapped(database: Database, keyring: Keyring) -> None:
+async def test_data_keys_cannot_be_swapped(
+    database: Database, keyring: Keyring, masters: GivenKeys, clock: TestClock
+) -> None:
     """One application's data key under another's name does not open, whole row or not."""
     await add(database, keyring, "app_1", "app_2")
     await database.run(
@@ -237,9 +242,10 @@ async def test_data_keys_cannot_be_swapped(database: Database, keyring: Keyring)
         " WHERE data_keys.application_id = 'app_2' AND other.application_id = 'app_1'"
     )
 
+    restarted = await Keyring.open(database, masters, clock)
     with pytest.raises(IntegrityError):
-        await keyring.box("app_2")
-    await keyring.box("app_1")
+        await restarted.box("app_2")
+    await restarted.box("app_1")
 
 
 STARTING = """
@@ -247,14 +253,14 @@ import asyncio, hashlib, sys
 from holdfast.clock import SystemClock
 from holdfast.store.engine.opening import open_database
 from holdfast.store.seal.keyring import Keyring
-from holdfast.store.seal.masterkey import MasterKeys
+from holdfast.store.seal.masterkey import GivenKeys
 from holdfast.store.engine.migrate import migrate
 
 async def main(url, key_file):
     database = await open_database(url)
     await migrate(database)
-    keyring = await Keyring.open(database, MasterKeys.parse(open(key_file).read()), SystemClock())
-    print(hashlib.sha256(keyring.derive("link")).hexdigest())
+    keyring = await Keyring.open(database, GivenKeys.parse(open(key_file).read()), SystemClock())
+    print(hashlib.sha256(keyring.derive("link").current.key).hexdigest())
     await database.close()
 
 asyncio.run(main(*sys.argv[1:]))
@@ -279,7 +285,7 @@ async def test_the_files_hold_no_plaintext(tmp_path: Path, clock: TestClock) -> 
     secret = os.urandom(32)
     database = await open_database(f"sqlite:///{tmp_path / 'holdfast.db'}")
     await migrate(database)
-    keyring = await Keyring.open(database, MasterKeys.parse(base64.b64encode(secret).decode()), clock)
+    keyring = await Keyring.open(database, GivenKeys.parse(base64.b64encode(secret).decode()), clock)
     await add(database, keyring, "app_1")
     await database.run("CREATE TABLE kept (sealed BYTEA)")
     for generation in range(50):
@@ -294,7 +300,7 @@ async def test_the_files_hold_no_plaintext(tmp_path: Path, clock: TestClock) -> 
     for content in (*files.values(), closed):
         assert b"CNRY" not in content
         assert secret not in content
-        assert keyring.derive("link") not in content
+        assert keyring.derive("link").current.key not in content
     assert b"app_1" in closed
 
 
@@ -304,7 +310,7 @@ async def test_the_keyring_and_its_boxes_show_nothing(database: Database, keyrin
     box = await keyring.box("app_1")
 
     assert repr(keyring).startswith("<holdfast.store.seal.keyring.Keyring object")
-    assert repr(box).startswith("<holdfast.store.seal.keyring.Box object")
+    assert repr(box).startswith("<holdfast.store.seal.box.Box object")
     for holder in (keyring, box):
         with pytest.raises(TypeError):
             pickle.dumps(holder)

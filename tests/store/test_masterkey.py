@@ -11,14 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import SettingsError
-from holdfast.store.seal.masterkey import MasterKeys, create_master_key_file
+from holdfast.errors import IntegrityError, SettingsError
+from holdfast.store.seal.envelope import Place
+from holdfast.store.seal.masterkey import GivenKeys, create_master_key_file
 
 # Random bytes whose base64 has a "+" and a "/", so that the two alphabets differ.
 RAW = bytes.fromhex("fbefbe7fa1c35e0992d8e4b6107a3cfd58216b9fe0447dc2a8135e91f6cb0d77")
 OTHER = bytes.fromhex("92d8e4b6fbef58216b9fe0447dc2be7fa1c35e09a8135e91107a3cfdf6cb0d76")
 TEXT = base64.b64encode(RAW).decode()
 OTHER_TEXT = base64.urlsafe_b64encode(OTHER).decode()
+
+PLACE = Place("data_keys", "wrapped", "app_1", ("8b7d4f",))
+SECRET = bytes(range(32))
 
 
 def key_id(raw: bytes) -> str:
@@ -31,21 +35,38 @@ def key_id(raw: bytes) -> str:
 )
 def test_a_key_is_32_bytes_in_either_base64(text: str) -> None:
     """Standard and URL-safe base64, padded or not, with space around it, are the same key."""
-    masters = MasterKeys.parse(text)
+    masters = GivenKeys.parse(text)
 
     assert masters.primary.id.hex() == key_id(RAW)
     assert masters.ids == (key_id(RAW),)
 
 
 @pytest.mark.parametrize("separator", [",", "\n", ", ", "\r\n", "\n\n"])
-def test_the_first_of_several_keys_is_the_primary_one(separator: str) -> None:
-    """Commas and line ends part the keys; each is found by its id."""
-    masters = MasterKeys.parse(f"{TEXT}{separator}{OTHER_TEXT}\n")
+async def test_the_first_of_several_keys_is_the_primary_one(separator: str) -> None:
+    """Commas and line ends part the keys; the first wraps, and what another one wrapped opens too."""
+    masters = GivenKeys.parse(f"{TEXT}{separator}{OTHER_TEXT}\n")
+    former = await GivenKeys.parse(OTHER_TEXT).wrap(PLACE, SECRET)
+    wrapped = await masters.wrap(PLACE, SECRET)
 
     assert masters.ids == (key_id(RAW), key_id(OTHER))
-    assert masters.primary is masters.find(key_id(RAW))
-    assert masters.find(key_id(OTHER)) is not None
-    assert masters.find("0" * 16) is None
+    assert (wrapped.master_key_id, former.master_key_id) == masters.ids
+    assert [await masters.unwrap(PLACE, wrapped), await masters.unwrap(PLACE, former)] == [SECRET, SECRET]
+
+
+async def test_a_wrapped_secret_belongs_to_its_place_and_its_key() -> None:
+    """It opens nowhere else and under no other name, and a key that is not given is named."""
+    masters = GivenKeys.parse(f"{TEXT},{OTHER_TEXT}")
+    wrapped = await masters.wrap(PLACE, SECRET)
+
+    for place, taken in (
+        (PLACE._replace(application_id="app_2"), wrapped),
+        (PLACE, wrapped._replace(master_key_id=key_id(OTHER))),
+        (PLACE, wrapped._replace(blob=wrapped.blob[:-1] + bytes([wrapped.blob[-1] ^ 1]))),
+    ):
+        with pytest.raises(IntegrityError):
+            await masters.unwrap(place, taken)
+    with pytest.raises(SettingsError, match=key_id(RAW)):
+        await GivenKeys.parse(OTHER_TEXT).unwrap(PLACE, wrapped)
 
 
 def encoded(raw: bytes) -> str:
@@ -76,7 +97,7 @@ def encoded(raw: bytes) -> str:
 def test_what_is_not_a_random_key_is_refused(text: str, why: str) -> None:
     """A missing, short, patterned or made-up key is refused with how to make a good one, and is not repeated."""
     with pytest.raises(SettingsError, match=why) as refused:
-        MasterKeys.parse(text)
+        GivenKeys.parse(text)
 
     assert "openssl rand -base64 32" in str(refused.value)
     for word in text.replace(",", " ").split():
@@ -90,7 +111,7 @@ def test_keys_are_read_from_a_private_file(tmp_path: Path) -> None:
 
     for mode in (0o600, 0o400):
         file.chmod(mode)
-        assert MasterKeys.read(file).ids == (key_id(RAW), key_id(OTHER))
+        assert GivenKeys.read(file).ids == (key_id(RAW), key_id(OTHER))
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620, 0o601])
@@ -101,7 +122,7 @@ def test_a_file_that_others_may_open_is_refused(tmp_path: Path, mode: int) -> No
     file.chmod(mode)
 
     with pytest.raises(SettingsError, match=f"chmod 600 {file}"):
-        MasterKeys.read(file)
+        GivenKeys.read(file)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -111,11 +132,11 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     binary.chmod(0o600)
 
     with pytest.raises(SettingsError, match=r"missing\.key cannot be read"):
-        MasterKeys.read(tmp_path / "missing.key")
+        GivenKeys.read(tmp_path / "missing.key")
     with pytest.raises(SettingsError, match="cannot be read"):
-        MasterKeys.read(tmp_path)
+        GivenKeys.read(tmp_path)
     with pytest.raises(SettingsError, match=r"binary\.key holds no text"):
-        MasterKeys.read(binary)
+        GivenKeys.read(binary)
 
 
 def test_a_new_file_holds_a_new_key_for_the_owner_alone(tmp_path: Path) -> None:
@@ -130,7 +151,7 @@ def test_a_new_file_holds_a_new_key_for_the_owner_alone(tmp_path: Path) -> None:
     files = sorted(tmp_path.iterdir())
     assert [file.name for file in files] == ["one.key", "two.key"]
     assert [file.stat().st_mode & 0o777 for file in files] == [0o600, 0o600]
-    assert MasterKeys.read(files[0]).ids != MasterKeys.read(files[1]).ids
+    assert GivenKeys.read(files[0]).ids != GivenKeys.read(files[1]).ids
 
 
 def test_an_existing_file_is_never_replaced(tmp_path: Path) -> None:
@@ -152,7 +173,7 @@ def test_of_many_that_make_the_file_at_once_one_does(tmp_path: Path) -> None:
     def make_or_read(_: int) -> str:
         with suppress(FileExistsError):
             create_master_key_file(file)
-        return MasterKeys.read(file).ids[0]
+        return GivenKeys.read(file).ids[0]
 
     with ThreadPoolExecutor(16) as pool:
         ids = set(pool.map(make_or_read, range(32)))
@@ -162,6 +183,6 @@ def test_of_many_that_make_the_file_at_once_one_does(tmp_path: Path) -> None:
 
 def test_master_keys_show_their_ids_alone() -> None:
     """Printing the keys gives their ids."""
-    masters = MasterKeys.parse(f"{TEXT},{OTHER_TEXT}")
+    masters = GivenKeys.parse(f"{TEXT},{OTHER_TEXT}")
 
-    assert f"{masters}" == repr(masters) == f"MasterKeys({key_id(RAW)}, {key_id(OTHER)})"
+    assert f"{masters}" == repr(masters) == f"GivenKeys({key_id(RAW)}, {key_id(OTHER)})"

@@ -46,8 +46,8 @@ async def test_only_what_is_missing_is_applied(database_url: str) -> None:
     database = await open_database(database_url)
     await migrate(database, steps()[:1])
     await database.run(
-        "INSERT INTO data_keys (application_id, key_id, master_key_id, wrapped, created_at) "
-        "VALUES ('a', 'k', 'm', :wrapped, 0)",
+        "INSERT INTO data_keys (application_id, key_id, number, master_key_id, wrapped, active_from, created_at) "
+        "VALUES ('a', 'k', 1, 'm', :wrapped, 0, 0)",
         wrapped=b"w",
     )
 

@@ -23,7 +23,8 @@ from holdfast.domain.masking import Masks
 from holdfast.domain.tenancy import Scope
 from holdfast.store.engine.database import Database, Queries
 from holdfast.store.journal import Journal
-from holdfast.store.seal.keyring import Box, Keyring
+from holdfast.store.seal.box import Box
+from holdfast.store.seal.keyring import Keyring
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,10 @@ class Store:
     journal: Journal
     masks: Masks
 
-    async def box(self, scope: Scope) -> Box:
-        """What seals and opens the values of the scope's application."""
+    async def box(self, scope: Scope, *blobs: bytes) -> Box:
+        """What seals and opens the values of the scope's application; give the `blobs` that it is to open."""
         # Through `q`: inside a transaction a second connection could be one that everybody waits for.
-        return await self.keyring.box(scope.application_id, self.q)
+        return await self.keyring.box(scope.application_id, self.q, blobs)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Store]:

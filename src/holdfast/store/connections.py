@@ -75,19 +75,19 @@ Also = Callable[[Store, Stored | None], Awaitable[None]]
 async def one(scope: ConsumerScope, store: Store, unified_api: str, service_id: str) -> Connection | None:
     """The consumer's connection, or None."""
     row = await store.q.one(_ONE, **key_of(scope, unified_api, service_id))
-    return rows.connection(scope, row, await store.box(scope)) if row else None
+    return rows.connection(scope, row, await store.box(scope, *rows.sealed(row))) if row else None
 
 
 async def stored(scope: ConsumerScope, store: Store, unified_api: str, service_id: str) -> Stored | None:
     """The consumer's connection with its sealed credential, or None."""
     row = await store.q.one(_STORED, **key_of(scope, unified_api, service_id))
-    return Stored(rows.connection(scope, row, await store.box(scope)), row) if row else None
+    return Stored(rows.connection(scope, row, await store.box(scope, *rows.sealed(row))), row) if row else None
 
 
 async def of_consumer(scope: ConsumerScope, store: Store) -> dict[tuple[str, str], Connection]:
     """The consumer's connections by (unified_api, service_id)."""
     found = await store.q.all(_OF_CONSUMER, application_id=scope.application_id, consumer_id=scope.consumer_id)
-    box = await store.box(scope)
+    box = await store.box(scope, *(blob for row in found for blob in rows.sealed(row)))
     return {(row["unified_api"], row["service_id"]): rows.connection(scope, row, box) for row in found}
 
 
@@ -121,7 +121,7 @@ async def open_credential(scope: ConsumerScope, store: Store, held: Stored, reas
     """
     connection = held.connection
     store.journal.append(scope, connection_id=connection.id, reason=reason, generation=connection.credential_generation)
-    box = await store.box(scope)
+    box = await store.box(scope, *rows.sealed_credential(held.row))
     return rows.credential(scope, connection, held.row, box)
 
 

@@ -21,7 +21,7 @@ import msgspec
 from holdfast.domain.connection import Connection, Health, State, health, state
 from holdfast.domain.event import EventType
 from holdfast.domain.manifest.connector import Connector
-from holdfast.domain.tenancy import Scope
+from holdfast.domain.tenancy import ConsumerScope, Scope
 from holdfast.store import Store, new_id
 from holdfast.store.engine.database import Row
 from holdfast.store.seal.keyring import Box, Place
@@ -117,7 +117,7 @@ async def delivered(scope: Scope, store: Store, number: int) -> None:
     await store.q.run(_DELIVERED, application_id=scope.application_id, number=number, now=store.clock.now())
 
 
-async def announced(scope: Scope, store: Store) -> list[str]:
+async def announced(scope: ConsumerScope, store: Store) -> list[str]:
     """The types of a consumer's events so far, oldest first."""
     rows = await store.q.all(_TYPES, application_id=scope.application_id, consumer_id=scope.consumer_id)
     return [row["event_type"] for row in rows]

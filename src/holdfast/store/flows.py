@@ -1,10 +1,12 @@
 """Authorizations under way: single use, short lived, spent by one statement.
 
-A state or a token is looked up by its MAC, so a copy of the database holds none that works.
+A state or a token is looked up by its MAC, so a copy of the database holds none that works. Whoever can write to the
+database cannot make a row say something else either: what is sealed in it opens only with the row as it was written.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +15,7 @@ import msgspec
 from holdfast.domain.tenancy import Caller, ConsumerScope
 from holdfast.errors import OAuthInvalidStateError
 from holdfast.store import Store
-from holdfast.store.engine.database import Row
-from holdfast.store.seal.keyring import Place
+from holdfast.store.seal.envelope import Place
 
 # A flow lives as long as somebody may take to log in and consent; a confirmation as long as a pop-up may stay open.
 FLOW_LIFETIME = 10 * 60 * 1000
@@ -87,28 +88,28 @@ class Pending:
 async def begin(scope: ConsumerScope, store: Store, state_mac: bytes, flow: Flow) -> None:
     """Remembers `flow` under its state's MAC, and forgets the oldest of too many."""
     now = store.clock.now()
-    sealed = await _seal(store, scope, "flows", state_mac, flow.verifier) if flow.verifier else None
     connection = _key(scope, flow.unified_api, flow.service_id)
-    await store.q.run(
-        _BEGIN,
+    said = {
         **connection,
-        state_mac=state_mac,
-        context=flow.context,
-        redirect_uri=flow.redirect_uri,
-        nonce=flow.nonce,
-        confirms=flow.confirms,
-        binding_mac=flow.binding_mac,
-        sealed=sealed,
-        now=now,
-        expires_at=now + (FLOW_LIFETIME if flow.binding_mac else DELEGATED_LIFETIME),
-    )
+        "state_mac": state_mac,
+        "context": flow.context,
+        "redirect_uri": flow.redirect_uri,
+        "nonce": flow.nonce,
+        "confirms": flow.confirms,
+        "binding_mac": flow.binding_mac,
+        "expires_at": now + (FLOW_LIFETIME if flow.binding_mac else DELEGATED_LIFETIME),
+    }
+    # Also without a verifier: what is sealed then is nothing, and still it opens only with the row as it is.
+    sealed = await _seal(store, scope, _flow_place(said), flow.verifier)
+    await store.q.run(_BEGIN, **said, sealed=sealed, now=now)
     await store.q.run(_CAP, **connection, state_mac=state_mac, open=OPEN_FLOWS)
 
 
 async def spend(store: Store, state_mac: bytes, binding_mac: bytes) -> tuple[ConsumerScope, Flow]:
     """The flow of a state, once. OAuthInvalidStateError if it is unknown, expired, spent or of another browser.
 
-    Another browser does not spend it: whoever began the flow may still end it.
+    Another browser does not spend it: whoever began the flow may still end it. IntegrityError if its row says
+    something else than when it was begun.
     """
     row = await store.q.one(_SPEND, state_mac=state_mac, binding_mac=binding_mac, now=store.clock.now())
     if row is None:
@@ -122,7 +123,7 @@ async def spend(store: Store, state_mac: bytes, binding_mac: bytes) -> tuple[Con
         nonce=row["nonce"],
         confirms=bool(row["confirms"]),
         binding_mac=row["binding_mac"],
-        verifier=await _open(store, scope, "flows", state_mac, row) if row["sealed"] else None,
+        verifier=await _open(store, scope, _flow_place(row), row["sealed"]),
     )
     return scope, flow
 
@@ -136,23 +137,25 @@ async def await_confirmation(scope: ConsumerScope, store: Store, token_mac: byte
         "context": pending.context,
         "captured": pending.captured,
     }
-    await store.q.run(
-        _AWAIT,
+    said = {
         **_key(scope, pending.unified_api, pending.service_id),
-        token_mac=token_mac,
-        sealed=await _seal(store, scope, "confirmations", token_mac, members),
-        now=now,
-        expires_at=now + CONFIRMATION_LIFETIME,
-    )
+        "token_mac": token_mac,
+        "expires_at": now + CONFIRMATION_LIFETIME,
+    }
+    sealed = await _seal(store, scope, _confirmation_place(said), members)
+    await store.q.run(_AWAIT, **said, sealed=sealed, now=now)
 
 
 async def try_confirmation(store: Store, token_mac: bytes) -> tuple[ConsumerScope, Pending] | None:
-    """What a confirm token stands for, counting the try; None if it is unknown, expired, spent or tried too often."""
+    """What a confirm token stands for, counting the try; None if it is unknown, expired, spent or tried too often.
+
+    IntegrityError if its row says something else than when the code was kept.
+    """
     row = await store.q.one(_TRY, token_mac=token_mac, now=store.clock.now(), limit=TRIES)
     if row is None:
         return None
     scope = ConsumerScope(row["application_id"], Caller.own("confirm"), row["consumer_id"])
-    opened = await _open(store, scope, "confirmations", token_mac, row)
+    opened = await _open(store, scope, _confirmation_place(row), row["sealed"])
     return scope, Pending(unified_api=row["unified_api"], service_id=row["service_id"], **opened)
 
 
@@ -177,15 +180,38 @@ def _key(scope: ConsumerScope, unified_api: str, service_id: str) -> dict[str, A
     }
 
 
-async def _seal(store: Store, scope: ConsumerScope, table: str, mac: bytes, value: Any) -> bytes:
-    box = await store.box(scope)
-    return box.seal(_place(scope, table, mac), msgspec.json.encode(value))
+async def _seal(store: Store, scope: ConsumerScope, place: Place, value: Any) -> bytes:
+    return (await store.box(scope)).seal(place, msgspec.json.encode(value))
 
 
-async def _open(store: Store, scope: ConsumerScope, table: str, mac: bytes, row: Row) -> Any:
-    box = await store.box(scope)
-    return msgspec.json.decode(box.open(_place(scope, table, mac), row["sealed"]))
+async def _open(store: Store, scope: ConsumerScope, place: Place, sealed: bytes) -> Any:
+    box = await store.box(scope, sealed)
+    return msgspec.json.decode(box.open(place, sealed))
 
 
-def _place(scope: ConsumerScope, table: str, mac: bytes) -> Place:
-    return Place(table, "sealed", scope.application_id, (scope.consumer_id, mac.hex()), 0)
+def _flow_place(said: Mapping[str, Any]) -> Place:
+    """All that a callback believes of a flow: a row that was made to say something else does not open."""
+    ids = (
+        *_row(said, "state_mac"),
+        said["context"],
+        _text(said["redirect_uri"]),
+        _text(said["nonce"]),
+        "confirms" if said["confirms"] else "redeems",
+        _text(said["binding_mac"] and said["binding_mac"].hex()),
+    )
+    return Place("flows", "sealed", said["application_id"], ids)
+
+
+def _confirmation_place(said: Mapping[str, Any]) -> Place:
+    return Place("confirmations", "sealed", said["application_id"], _row(said, "token_mac"))
+
+
+def _row(said: Mapping[str, Any], mac: str) -> tuple[str, ...]:
+    """Whose it is, which one, and until when it is good."""
+    connection = said["consumer_id"], said["unified_api"], said["service_id"]
+    return *connection, said[mac].hex(), str(said["expires_at"])
+
+
+def _text(value: str | None) -> str:
+    """An empty text is not the same as none."""
+    return "" if value is None else f"={value}"

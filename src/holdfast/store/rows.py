@@ -46,6 +46,16 @@ def key_of(scope: ConsumerScope, unified_api: str, service_id: str) -> dict[str,
     }
 
 
+def sealed(row: Row) -> tuple[bytes, ...]:
+    """What is opened to tell a connection."""
+    return (row["settings"],) if row["settings"] else ()
+
+
+def sealed_credential(row: Row) -> tuple[bytes, ...]:
+    """What is opened to use it."""
+    return tuple([blob for blob in (row["credential"], row["secrets"]) if blob])
+
+
 def connection(scope: ConsumerScope, row: Row, box: Box) -> Connection:
     """The facts of `row`. Settings that do not open are told as none, of a connection that is `unreadable_at`."""
     settings, unreadable_at = _settings(scope, row, box), row["unreadable_at"]

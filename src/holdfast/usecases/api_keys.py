@@ -1,17 +1,23 @@
-"""API keys: 256 random bits with a checksum, kept only as a MAC.
+"""API keys: 256 random bits with a checksum, found by a MAC.
 
     hf_live_<8 of the application id>_<43 of base64url>_<8 hex of CRC-32>
 
 The prefix and the checksum let scanners recognise a leaked key without asking anybody. Because the secret part
 is random, a MAC is enough: a slow password hash would only make wrong keys expensive for us.
+
+A second MAC covers what the row says (`store.tenants`), and the text itself is kept sealed, because a subscriber of
+webhooks checks their signatures with it.
 """
 
 from __future__ import annotations
 
 import secrets
 import zlib
+from functools import partial
 
-from holdfast.domain.tenancy import ACTIONS, DEFAULT_ACTIONS, Action, ApiKey, Scope
+from holdfast.domain.credential import Secret
+from holdfast.domain.mac import Mac
+from holdfast.domain.tenancy import ACTIONS, DEFAULT_ACTIONS, EVERYWHERE, Action, ApiKey, Bounds, Scope
 from holdfast.errors import RequestValidationError
 from holdfast.store import Store, new_id, tenants
 from holdfast.usecases.vault import Vault
@@ -20,9 +26,13 @@ KEY_LIMIT = 512
 
 
 async def issue(
-    scope: Scope, vault: Vault, store: Store, scopes: tuple[Action, ...] = DEFAULT_ACTIONS
+    scope: Scope,
+    vault: Vault,
+    store: Store,
+    scopes: tuple[Action, ...] = DEFAULT_ACTIONS,
+    bounds: Bounds = EVERYWHERE,
 ) -> tuple[ApiKey, str]:
-    """Makes an API key for the application; its text is given here once and kept nowhere.
+    """Makes an API key for the application; its text is given here once.
 
     RequestValidationError for a scope that does not exist.
     """
@@ -36,17 +46,22 @@ async def issue(
         scopes=tuple(dict.fromkeys(scopes)),
         last_four=text[-4:],
         created_at=vault.clock.now(),
+        bounds=bounds,
     )
-    await tenants.add_key(scope, store, key, _mac(vault, text))
+    await tenants.add_key(scope, store, key, _mac(vault.keys.api_key.current, text), Secret(text))
     return key, text
 
 
 async def identify(vault: Vault, presented: str) -> ApiKey | None:
-    """The key that `presented` is, or None."""
+    """The key that `presented` is, or None; also for one whose row says something else than when it was issued."""
     if not presented or len(presented) > KEY_LIMIT:
         return None
-    mac = _mac(vault, presented)
-    return await vault.recent.get(("key", mac), lambda: tenants.by_key(vault.store, mac))
+    for key in vault.keys.api_key:
+        mac = _mac(key, presented)
+        found = await vault.recent.get(("key", mac), partial(tenants.by_key, vault.store, mac))
+        if found:
+            return found
+    return None
 
 
 def _new_key(application_id: str) -> str:
@@ -54,5 +69,5 @@ def _new_key(application_id: str) -> str:
     return f"{body}_{zlib.crc32(body.encode()):08x}"
 
 
-def _mac(vault: Vault, text: str) -> bytes:
-    return vault.keys.api_key.digest(text.encode("utf-8", "surrogatepass"))
+def _mac(key: Mac, text: str) -> bytes:
+    return key.digest(text.encode("utf-8", "surrogatepass"))

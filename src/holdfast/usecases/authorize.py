@@ -109,9 +109,9 @@ async def callback(vault: Vault, context: str, query: Mapping[str, str], cookies
     Raises OAuthInvalidStateError, without asking anybody, for a state that is unknown, used, expired, of another
     browser or of another context.
     """
-    mac = links.flow_state_mac(vault, query.get("state", ""))
+    mac, key_id = links.flow_state_mac(vault, query.get("state", ""))
     cookie = links.binding_cookie(vault, mac)
-    scope, flow = await flows.spend(vault.store, mac, _binding(vault, cookies.get(cookie)))
+    scope, flow = await flows.spend(vault.store, mac, _binding(vault, key_id, cookies.get(cookie)))
     if flow.context != context:
         raise OAuthInvalidStateError()
     target = flow.redirect_uri or return_target(vault, await application(scope, vault), None)
@@ -131,11 +131,7 @@ async def confirm(scope: ConsumerScope, vault: Vault, unified_api: str, service_
     EntityNotFoundError if the token is unknown, expired, used or tried too often; UnauthorizedError if it is
     somebody else's; OAuthCodeExchangeError if the provider does not take the code.
     """
-    mac = links.token_mac(vault.keys.confirm, token)
-    found = await flows.try_confirmation(vault.store, mac)
-    if found is None:
-        raise EntityNotFoundError("confirm_token", "***")
-    owner, pending = found
+    mac, owner, pending = await _tried(vault, token)
     asked = (scope.application_id, scope.consumer_id, unified_api, service_id)
     if asked != (owner.application_id, owner.consumer_id, pending.unified_api, pending.service_id):
         raise UnauthorizedError("The confirmation belongs to another consumer or connection.")
@@ -148,6 +144,15 @@ async def confirm(scope: ConsumerScope, vault: Vault, unified_api: str, service_
     except HoldfastError:
         await _stop_waiting(scope, vault, about)
         raise
+
+
+async def _tried(vault: Vault, token: str) -> tuple[bytes, ConsumerScope, Pending]:
+    """The MAC of a confirm token, and what it stands for. EntityNotFoundError."""
+    for key in vault.keys.confirm:
+        mac = links.token_mac(key, token)
+        if found := await flows.try_confirmation(vault.store, mac):
+            return mac, *found
+    raise EntityNotFoundError("confirm_token", "***")
 
 
 async def _stop_waiting(scope: ConsumerScope, vault: Vault, about: Subject) -> None:
@@ -324,8 +329,9 @@ def _scopes(about: Subject, known: Setup, asked: str | None) -> tuple[str, ...]:
     return wanted
 
 
-def _binding(vault: Vault, cookie: str | None) -> bytes:
-    return links.token_mac(vault.keys.cookie, cookie or "")
+def _binding(vault: Vault, key_id: str, cookie: str | None) -> bytes:
+    """The MAC of the cookie, under the key of the flow that it was set with."""
+    return links.token_mac(vault.keys.cookie.find(key_id) or vault.keys.cookie.current, cookie or "")
 
 
 def failure_location(failure: Failure, error: HoldfastError, type_name: str, ref: str) -> str:

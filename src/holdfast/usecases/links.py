@@ -3,6 +3,9 @@
 Two states, never one. The *link state* stands in `authorize_url` and `revoke_url` and is opened at our own host:
 a JWS that names the connection. The *flow state* goes to the provider: random, single use, saying nothing; its
 MAC half lets junk be refused before the database is asked.
+
+All of these live for an hour at most, so none names the key that it was made with: while the instance key is being
+replaced, each is compared under the new key and the former one.
 """
 
 from __future__ import annotations
@@ -12,12 +15,13 @@ import hmac
 import secrets
 from binascii import b2a_base64
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Literal
 
 import msgspec
 
 from holdfast.domain.connection import Connection
-from holdfast.domain.mac import Mac
+from holdfast.domain.mac import Mac, Macs
 from holdfast.domain.tenancy import ConsumerScope, Scope
 from holdfast.errors import OAuthInvalidStateError
 from holdfast.usecases.vault import Vault
@@ -85,7 +89,7 @@ def read(vault: Vault, text: str, aud: Audience) -> Link:
     signed, _, mac = text.encode("ascii", "replace").rpartition(b".")
     # The header is the one that we write, so nothing in it is left to interpret (RFC 8725 section 3.1).
     ours = len(text) <= LINK_LIMIT and signed.startswith(_HEADER + b".")
-    if not ours or not hmac.compare_digest(mac, _base64url(vault.keys.link.digest(signed))):
+    if not ours or not any(hmac.compare_digest(mac, _base64url(key.digest(signed))) for key in vault.keys.link):
         raise OAuthInvalidStateError()
     payload = signed[len(_HEADER) + 1 :]
     try:
@@ -113,22 +117,26 @@ def new_flow_state(vault: Vault) -> State:
     return State(text, vault.keys.flow.digest(b"store" + random))
 
 
-def flow_state_mac(vault: Vault, text: str) -> bytes:
-    """The stored MAC of a flow state that a browser brings. OAuthInvalidStateError if we never made it."""
+def flow_state_mac(vault: Vault, text: str) -> tuple[bytes, str]:
+    """The stored MAC of a flow state that a browser brings, and the id of the key that the flow was begun under.
+
+    OAuthInvalidStateError if we never made it.
+    """
     try:
         raw = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True) if len(text) == 64 else b""
     except ValueError:
         raw = b""
     random, proof = raw[:32], raw[32:]
-    if not hmac.compare_digest(proof, vault.keys.flow.digest(b"proof" + random)[:16]):
-        raise OAuthInvalidStateError()
-    return vault.keys.flow.digest(b"store" + random)
+    for key in vault.keys.flow:
+        if hmac.compare_digest(proof, key.digest(b"proof" + random)[:16]):
+            return key.digest(b"store" + random), key.id
+    raise OAuthInvalidStateError()
 
 
-def new_token(key: Mac) -> State:
-    """A random token of 256 bits and its MAC under `key`."""
+def new_token(keys: Macs) -> State:
+    """A random token of 256 bits and its MAC under the current one of `keys`."""
     text = secrets.token_urlsafe(32)
-    return State(text, token_mac(key, text))
+    return State(text, token_mac(keys.current, text))
 
 
 def token_mac(key: Mac, text: str) -> bytes:
@@ -144,12 +152,13 @@ def callback_context(scope: Scope, vault: Vault, service_id: str) -> str:
     """What distinguishes the callback of a connector that is not of the shipped catalogue; "" for those that are.
 
     A provider that a tenant chose never shares a redirect URI with another one, so it cannot pass on a code or
-    receive one (the mix-up of RFC 9700 section 4.4).
+    receive one (the mix-up of RFC 9700 section 4.4). It is a name and no secret: everybody who sees the redirect URI
+    reads it. So no key is in it, and what is registered at the provider stays right when keys are replaced.
     """
     if vault.catalog.is_shipped(service_id):
         return ""
     named = f"{len(scope.application_id)}:{scope.application_id}{service_id}"
-    return base64.b32encode(vault.keys.context.digest(named.encode()))[:16].decode().lower()
+    return base64.b32encode(sha256(b"context|" + named.encode()).digest())[:16].decode().lower()
 
 
 def callback_url(vault: Vault, context: str) -> str:

@@ -48,8 +48,9 @@ async def create_application(
         confirmation=confirmation,
         created_at=vault.clock.now(),
     )
+    data_key = await vault.store.keyring.new_data_key(application.id)
     async with vault.store.transaction() as tx:
-        await tenants.add_application(tx, application)
+        await tenants.add_application(tx, application, data_key)
         _, key = await api_keys.issue(operator(application.id), vault, tx, DEFAULT_ACTIONS)
     return application, key
 

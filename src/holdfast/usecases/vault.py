@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from holdfast.catalog import Catalog
 from holdfast.clock import Clock
 from holdfast.domain.door import Door
-from holdfast.domain.mac import Mac
+from holdfast.domain.mac import Macs
 from holdfast.store import Store
 from holdfast.usecases.bell import Bell
 from holdfast.usecases.flight import Flights
@@ -16,14 +16,13 @@ from holdfast.usecases.recent import Recent
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys that MACs are made with, one for each purpose, so that no artefact passes for another."""
+    """The keys that MACs are made with, apart for each purpose, so that no artefact passes for another."""
 
-    api_key: Mac
-    link: Mac
-    flow: Mac
-    confirm: Mac
-    cookie: Mac
-    context: Mac
+    api_key: Macs
+    link: Macs
+    flow: Macs
+    confirm: Macs
+    cookie: Macs
 
 
 @dataclass(frozen=True, slots=True)

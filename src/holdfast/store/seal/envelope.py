@@ -9,8 +9,10 @@
 - The salt stands in `info`: the key is random, so its extraction, the same each time, is done once (section 3.1).
 - Each blob has a record key of its own, so no key ever comes near the number of messages that GCM allows it.
 - GCM alone lets somebody make one blob that opens under two keys; the commitment rules that out.
-- The *place* is the table, column, application, row and generation that the blob was written for, each part with
-  its length in front. A blob that somebody copied elsewhere, or put back after it was replaced, does not open.
+- The *place* is the table, column, application and generation that the blob was written for, and what its row says:
+  whose it is, and whatever else of the row is believed once the blob has opened. Each part has its length in front. A
+  blob that somebody copied elsewhere, or put back after it was replaced, does not open, nor does one whose row was
+  made to say something else.
 - Putting a whole row back, its generation included, is not something that a blob can notice.
 
 A change of the format is a new third byte; the old one stays readable. Knows no database and no application's key:
@@ -36,7 +38,7 @@ _FORMAT: Final = b"HF\x01"
 
 
 class Place(NamedTuple):
-    """Where a sealed value belongs. `ids` name the row within its application."""
+    """Where a sealed value belongs. `ids` name the row within its application, and hold what the row says."""
 
     table: str
     column: str
@@ -66,10 +68,6 @@ class Key:
         self._info = b"hf1|" + self.id
         self._expand = Mac(hmac.digest(bytes(32), secret, "sha256"))
 
-    @classmethod
-    def generate(cls) -> Key:
-        return cls(os.urandom(KEY_SIZE))
-
     def seal(self, place: Place, plaintext: bytes) -> bytes:
         """The blob that opens to `plaintext` under this key at this place."""
         salt, nonce = os.urandom(16), os.urandom(12)
@@ -80,22 +78,14 @@ class Key:
     def open(self, place: Place, blob: bytes) -> bytes:
         """What was sealed; IntegrityError if this is not the very blob, place and key."""
         if len(blob) < OVERHEAD or blob[:3] != _FORMAT or blob[3:11] != self.id:
-            raise _refusal(place)
+            raise refusal(place)
         record_key, commitment = self._derive(blob[11:27])
         if not hmac.compare_digest(commitment, blob[27:59]):
-            raise _refusal(place)
+            raise refusal(place)
         try:
             return AESGCM(record_key).decrypt(blob[59:71], blob[71:], self._info + place.encode())
         except InvalidTag:
-            raise _refusal(place) from None
-
-    def wrap(self, place: Place, key: Key) -> bytes:
-        """`key`, sealed under this one."""
-        return self.seal(place, key._secret)
-
-    def unwrap(self, place: Place, blob: bytes) -> Key:
-        """The key that was wrapped; IntegrityError as in `open`."""
-        return Key(self.open(place, blob))
+            raise refusal(place) from None
 
     def subkey(self, purpose: str) -> bytes:
         """32 bytes for a use other than sealing, unrelated to those of any other purpose."""
@@ -114,5 +104,11 @@ class Key:
         raise TypeError("a Key is not pickled or copied")
 
 
-def _refusal(place: Place) -> IntegrityError:
+def key_id(blob: bytes) -> bytes:
+    """The id of the key that a blob says it was sealed under; b"" if it is too short to say."""
+    return blob[3:11] if len(blob) >= OVERHEAD else b""
+
+
+def refusal(place: Place) -> IntegrityError:
+    """What is raised for a value that does not open."""
     return IntegrityError(f"A sealed value of {place.table}.{place.column} did not open under its key and place.")

@@ -1,8 +1,11 @@
 """Master keys: the operator's, never in the database. They wrap the data keys and nothing else.
 
-A master key is 32 random bytes in base64. Several may be given, apart by commas or line ends: the first wraps, the
-others only unwrap, which is how a key is replaced while the vault runs. A key is named by its id, the first eight
-bytes of SHA-256("kid|" + key) in hexadecimal.
+`MasterKeys` is what the keyring asks of them. Here they are given with the settings, as a text or a file; another
+keeper of keys (a KMS, an HSM) is one more class with these methods, chosen in `holdfast.wiring`.
+
+A master key that is given is 32 random bytes in base64. Several may be given, apart by commas or line ends: the first
+wraps, the others only unwrap, which is how a key is replaced while the vault runs. A key is named by its id, the first
+eight bytes of SHA-256("kid|" + key) in hexadecimal.
 
 There is no mode without a key, and a key that somebody made up is refused: it can be guessed, and then everything
 in a stolen database opens.
@@ -16,18 +19,46 @@ import re
 import secrets
 import stat
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 from holdfast.errors import SettingsError
-from holdfast.store.seal.envelope import KEY_SIZE, Key
+from holdfast.store.seal.envelope import KEY_SIZE, Key, Place
 
 # Of 32 random bytes about 30 differ; fewer than this does not happen.
 DISTINCT: Final = 16
 _HOW: Final = f"A master key is {KEY_SIZE} random bytes in base64, such as `openssl rand -base64 {KEY_SIZE}` prints."
 
 
-class MasterKeys:
-    """The master keys of this vault. `primary` wraps new data keys."""
+class Wrapped(NamedTuple):
+    """A data key under a master key. What the blob looks like is the master key's own affair."""
+
+    master_key_id: str
+    blob: bytes
+
+
+class MasterKeys(Protocol):
+    """What wraps data keys. Each call may cross a network: make few, and none while a transaction is open."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the keys that are given, the one that wraps first."""
+        ...
+
+    async def wrap(self, place: Place, secret: bytes) -> Wrapped:
+        """`secret` under the first key, bound to `place`. Unavailable if the keeper of the keys cannot be reached."""
+        ...
+
+    async def unwrap(self, place: Place, wrapped: Wrapped) -> bytes:
+        """The secret that was wrapped for `place`.
+
+        IntegrityError if it was not, or was altered; SettingsError if its master key is not given; Unavailable if the
+        keeper of the keys cannot be reached now.
+        """
+        ...
+
+
+class GivenKeys:
+    """Master keys that were given as text. `primary` wraps new data keys."""
 
     __slots__ = ("_by_id", "primary")
 
@@ -36,7 +67,7 @@ class MasterKeys:
         self._by_id = {key.id.hex(): key for key in (primary, *others)}
 
     @classmethod
-    def parse(cls, text: str) -> MasterKeys:
+    def parse(cls, text: str) -> GivenKeys:
         """The keys in `text`. SettingsError says what is wrong with which of them, and shows none."""
         words = re.split(r"[\s,]+", text.strip(" \t\r\n,"))
         if words == [""]:
@@ -44,7 +75,7 @@ class MasterKeys:
         return cls(*(_key(word, number) for number, word in enumerate(words, 1)))
 
     @classmethod
-    def read(cls, path: Path) -> MasterKeys:
+    def read(cls, path: Path) -> GivenKeys:
         """The keys in a file that nobody but its owner may read."""
         try:
             with path.open() as file:
@@ -60,11 +91,19 @@ class MasterKeys:
         """The ids, the primary one first."""
         return tuple(self._by_id)
 
-    def find(self, id: str) -> Key | None:
-        return self._by_id.get(id)
+    async def wrap(self, place: Place, secret: bytes) -> Wrapped:
+        """As `MasterKeys.wrap`; in the envelope of everything else."""
+        return Wrapped(self.primary.id.hex(), self.primary.seal(place, secret))
+
+    async def unwrap(self, place: Place, wrapped: Wrapped) -> bytes:
+        """As `MasterKeys.unwrap`; never Unavailable."""
+        master = self._by_id.get(wrapped.master_key_id)
+        if master is None:
+            raise SettingsError(f"A data key needs the master key {wrapped.master_key_id}, which is not given.")
+        return master.open(place, wrapped.blob)
 
     def __repr__(self) -> str:
-        return f"MasterKeys({', '.join(self.ids)})"
+        return f"GivenKeys({', '.join(self.ids)})"
 
 
 def new_master_key() -> str:

@@ -7,17 +7,23 @@ CREATE TABLE applications (
   created_at BIGINT NOT NULL
 );
 
+-- mac: of the key's text, by which it is found. row_mac: of what the row says. mac_key_id: the instance key of both.
+-- sealed: the key's text. bounds: where the key may act; NULL is everywhere.
 CREATE TABLE api_keys (
   id TEXT PRIMARY KEY,
   application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
   mac BYTEA NOT NULL UNIQUE,
+  mac_key_id TEXT NOT NULL,
+  row_mac BYTEA NOT NULL,
+  sealed BYTEA NOT NULL,
   scopes TEXT NOT NULL,
+  bounds TEXT,
   last_four TEXT NOT NULL,
   created_at BIGINT NOT NULL
 );
 CREATE INDEX api_keys_by_application ON api_keys (application_id);
 
--- sealed: the client secret and the settings of level "integration".
+-- sealed: the client secret and the settings of level "integration", bound to client_id, scopes and enabled.
 CREATE TABLE integrations (
   application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
   unified_api TEXT NOT NULL,
@@ -25,7 +31,7 @@ CREATE TABLE integrations (
   enabled BOOLEAN NOT NULL,
   client_id TEXT,
   scopes TEXT,
-  sealed BYTEA,
+  sealed BYTEA NOT NULL,
   generation BIGINT NOT NULL,
   created_at BIGINT NOT NULL,
   updated_at BIGINT NOT NULL,
@@ -86,7 +92,8 @@ CREATE TABLE connections (
 );
 CREATE INDEX connections_by_expiry ON connections (expires_at) WHERE refreshable;
 
--- An authorization that is under way. sealed: the PKCE verifier. Spent by one UPDATE.
+-- An authorization that is under way, spent by one UPDATE. sealed: the PKCE verifier or null, bound to all else that
+-- the row says.
 CREATE TABLE flows (
   state_mac BYTEA PRIMARY KEY,
   application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
@@ -98,7 +105,7 @@ CREATE TABLE flows (
   nonce TEXT,
   confirms BOOLEAN NOT NULL,
   binding_mac BYTEA,
-  sealed BYTEA,
+  sealed BYTEA NOT NULL,
   created_at BIGINT NOT NULL,
   expires_at BIGINT NOT NULL,
   spent_at BIGINT
@@ -106,7 +113,8 @@ CREATE TABLE flows (
 CREATE INDEX flows_by_connection ON flows (application_id, consumer_id, unified_api, service_id, created_at);
 CREATE INDEX flows_by_expiry ON flows (expires_at);
 
--- A code that waits for its consumer's confirmation. sealed: the code, its verifier and what the callback brought.
+-- A code that waits for its consumer's confirmation. sealed: the code, its verifier and what the callback brought, bound
+-- to whose it is and until when.
 CREATE TABLE confirmations (
   token_mac BYTEA PRIMARY KEY,
   application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
