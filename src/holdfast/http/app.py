@@ -52,10 +52,10 @@ def app(vault: Vault, admin_token: str) -> ASGIApp:
     declared = operations()
     document = openapi(declared, vault.public_url)
     routes = [*(route(o, vault, admin_token) for o in declared), *pages.routes(vault, document)]
-    return _Frame(routes)
+    return Frame(routes)
 
 
-class _Frame:
+class Frame:
     """What stands around every request: one layer instead of a stack of them."""
 
     def __init__(self, routes: list[Route]) -> None:
