@@ -27,6 +27,7 @@ from holdfast.store import Store
 from holdfast.store.engine.database import Database
 from holdfast.store.engine.migrate import migrate
 from holdfast.store.engine.opening import open_database
+from holdfast.store.journal import Journal
 from holdfast.store.seal.keyring import Keyring
 from holdfast.store.seal.masterkey import MasterKeys, create_master_key_file
 from holdfast.usecases.flight import Flights
@@ -35,6 +36,7 @@ from holdfast.usecases.vault import Keys, Vault
 
 MASTER_KEY_FILE = "master.key"
 ADMIN_TOKEN_FILE = "admin.token"
+JOURNAL = "journal"
 ADMIN_TOKEN_LEAST = 20
 PURPOSES = ("api_key", "link", "flow", "confirm", "cookie", "context")
 
@@ -144,12 +146,18 @@ async def _vault(settings: Settings, database: Database, masters: MasterKeys, cl
     keyring = await Keyring.open(database, masters, clock)
     return Vault(
         public_url=settings.public_url,
-        store=Store(database, keyring, clock, database),
+        store=Store(
+            database,
+            keyring,
+            clock,
+            database,
+            Journal(settings.data_dir / JOURNAL, database, clock),
+            Masks(Mac(keyring.derive("mask"))),
+        ),
         catalog=Catalog.load(*([settings.connectors_dir] if settings.connectors_dir else [])),
         send=send,
         clock=clock,
         keys=Keys(**{purpose: Mac(keyring.derive(purpose)) for purpose in PURPOSES}),
-        masks=Masks(keyring.derive("mask")),
         flights=Flights(),
         recent=Recent(clock),
     )

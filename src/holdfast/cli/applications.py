@@ -6,7 +6,7 @@ import click
 
 from holdfast.cli.output import as_json, instant, note, print_json, print_members, print_table
 from holdfast.cli.vault import with_vault
-from holdfast.domain.tenancy import DEFAULT_KEY_SCOPES, KEY_SCOPES, ApiKey, Application, Confirmation
+from holdfast.domain.tenancy import ACTIONS, DEFAULT_ACTIONS, ApiKey, Application, Confirmation
 from holdfast.http.manage import CreatedApplication, application_data, key_data
 from holdfast.store import tenants
 from holdfast.usecases import manage
@@ -121,7 +121,7 @@ def keys() -> None:
 @keys.command("create")
 @application
 @click.option(
-    "--scope", "scopes", multiple=True, type=click.Choice(KEY_SCOPES), default=DEFAULT_KEY_SCOPES, show_default=True,
+    "--scope", "scopes", multiple=True, type=click.Choice(ACTIONS), default=DEFAULT_ACTIONS, show_default=True,
     help="What the key may do. Repeatable.",
 )  # fmt: skip
 @as_json

@@ -13,7 +13,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from holdfast.domain.credential import Client, OAuthToken
+from holdfast.domain.consent import ConsentState, allows_use
+from holdfast.domain.credential import Client, OAuthToken, Sealed, Secret
 from holdfast.domain.event import EventType
 from holdfast.domain.manifest.connector import Connector, Setting
 from holdfast.domain.tenancy import Integration
@@ -27,8 +28,10 @@ Health = Literal[
 
 # How long a connection whose refresh the provider refused stays usable in principle, before it is given up.
 RETENTION = 48 * 3600 * 1000
-# The least time between two refreshes of one connection after a failure.
-COOLDOWN = 30 * 1000
+# The least and the most time between two refreshes of one connection after a failure.
+COOLDOWN, COOLDOWN_LIMIT = 30 * 1000, 3600 * 1000
+# A token is refreshed when it has less than this to live, or less than a tenth of its life where that is shorter.
+MARGIN, MARGIN_SHARE = 30_000, 10
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -50,15 +53,37 @@ class Grant(msgspec.Struct, frozen=True):
             refresh_expires_at=token.refresh_expires_at,
         )
 
-    def fresh(self, now: int, min_valid: int = 30_000) -> bool:
-        """Whether the access token is good for at least `min_valid` ms more; an unknown expiry counts as good."""
-        return self.expires_at is None or self.expires_at - now >= min_valid
+    def alive(self, now: int) -> bool:
+        """Whether the access token has not expired; an unknown expiry counts as not expired."""
+        return self.expires_at is None or self.expires_at > now
+
+    def fresh(self, now: int, min_valid: int = MARGIN) -> bool:
+        """Whether the access token is good for at least `min_valid` ms more.
+
+        Of a token with a short life no more is asked than nine tenths of it, or each use would refresh it again.
+        """
+        if self.expires_at is None:
+            return True
+        life = max(0, self.expires_at - self.issued_at)
+        return self.expires_at - now >= min(min_valid, life // MARGIN_SHARE) and self.alive(now)
+
+
+class RefreshFailure(msgspec.Struct, frozen=True):
+    """The last failed refresh. `until` (ms): nobody is asked again before. `code` and `status` are the provider's."""
+
+    outcome: Literal["rejected", "misconfigured", "deferred"]
+    at: int
+    until: int
+    code: str | None = None
+    status: int | None = None
 
 
 class Connection(msgspec.Struct, frozen=True):
     """One consumer's connection to one service under one unified API.
 
-    `choices` are the options of selects that the connected account offers, by setting id.
+    `secrets` are the sensitive settings: `Sealed` where they are stored, `Secret` where they are about to be.
+    `choices` are the options of selects that the connected account offers, by setting id. `unreadable_at`: when
+    something that is stored of it turned out not to open.
     """
 
     id: str
@@ -67,58 +92,82 @@ class Connection(msgspec.Struct, frozen=True):
     service_id: str
     enabled: bool = True
     settings: Mapping[str, Any] = {}
+    secrets: Mapping[str, Secret | Sealed] = {}
     metadata: Mapping[str, Any] = {}
     configuration: Mapping[str, Sequence[Mapping[str, Any]]] = {}
     choices: Mapping[str, Sequence[Mapping[str, str]]] = {}
     grant: Grant | None = None
+    consent_state: ConsentState = "implicit"
+    unreadable_at: int = 0
     revoked_at: int = 0
     pending_until: int = 0
     validation: Literal["ok", "failed"] | None = None
-    last_refresh_failed_at: int = 0
+    failure: RefreshFailure | None = None
     retained_until: int = 0
     last_downstream_error_at: int = 0
     created_at: int = 0
     updated_at: int | None = None
     version: int = 0
     settings_generation: int = 0
+    secrets_generation: int = 0
     credential_generation: int = 0
 
     def __repr__(self) -> str:
         """Without the settings, some of which are secrets."""
         return f"Connection({self.id} {self.unified_api}+{self.service_id})"
 
+    @property
+    def last_refresh_failed_at(self) -> int:
+        """When the last refresh failed (ms); 0 if it did not."""
+        return self.failure.at if self.failure else 0
+
     def switched_on(self) -> Connection:
         return replace(self, enabled=True)
 
+    def same_grant(self, other: Connection) -> bool:
+        """Whether nothing was granted meanwhile. One that was deleted and made anew counts from the start again."""
+        return (self.id, self.credential_generation) == (other.id, other.credential_generation)
+
+    def same_secrets(self, other: Connection) -> bool:
+        """Whether what is sealed of both is the same."""
+        return self.same_grant(other) and self.secrets_generation == other.secrets_generation
+
+    def same_settings(self, other: Connection) -> bool:
+        """Whether both are filled in alike. A secret that is given anew counts as another one."""
+        return self.settings == other.settings and self.secrets == other.secrets
+
     def same_consent(self, other: Connection) -> bool:
-        """Whether both are the same connection under the same consent, however often it was renewed meanwhile."""
+        """Whether both are the same connection under the same consent, however often it was refreshed meanwhile."""
         mine, theirs = self.grant, other.grant
         return self.id == other.id and (mine and mine.granted_at) == (theirs and theirs.granted_at)
 
 
-def value_of(setting: Setting, settings: Mapping[str, Any]) -> Any:
-    """The stored value, else the manifest's default, else None."""
-    value = settings.get(setting.id)
-    return setting.default if value in (None, "", []) else value
+def has_value(setting: Setting, connection: Connection | None) -> bool:
+    """Whether the setting is filled in, or has a default."""
+    if setting.default is not None:
+        return True
+    if connection is None:
+        return False
+    return setting.id in connection.secrets or connection.settings.get(setting.id) not in (None, "", [])
 
 
-def missing(connector: Connector, settings: Mapping[str, Any]) -> list[str]:
+def missing(connector: Connector, connection: Connection) -> list[str]:
     """The ids of required settings of the connection that have no value."""
-    return [s.id for s in connector.at("connection") if s.required and value_of(s, settings) is None]
+    return [s.id for s in connector.at("connection") if s.required and not has_value(s, connection)]
 
 
-def missing_for_authorization(connector: Connector, settings: Mapping[str, Any]) -> list[str]:
+def missing_for_authorization(connector: Connector, connection: Connection | None) -> list[str]:
     """The ids of settings that the authorize link needs and that have no value."""
-    return [s.id for s in connector.at("connection") if s.before_authorize and value_of(s, settings) is None]
+    return [s.id for s in connector.at("connection") if s.before_authorize and not has_value(s, connection)]
 
 
 def has_credentials(connection: Connection, connector: Connector) -> bool:
     """Whether what the service asks for has been given: a grant for OAuth, every required field otherwise."""
     if connector.auth.type == "none":
         return True
-    if connector.auth.oauth is not None and connection.grant is None:
+    if connection.unreadable_at or (connector.auth.oauth is not None and connection.grant is None):
         return False
-    return connector.auth.type == "oauth2" or not missing(connector, connection.settings)
+    return connector.auth.type == "oauth2" or not missing(connector, connection)
 
 
 def state(connection: Connection | None, connector: Connector, now: int) -> State:
@@ -129,7 +178,7 @@ def state(connection: Connection | None, connector: Connector, now: int) -> Stat
         return "authorized" if connection.pending_until > now else "added"
     if connection.validation == "failed":
         return "invalid"
-    if not connection.enabled or missing(connector, connection.settings):
+    if not connection.enabled or missing(connector, connection) or not allows_use(connection.consent_state):
         return "authorized"
     return "callable"
 
@@ -141,11 +190,14 @@ def health(connection: Connection, connector: Connector, now: int) -> Health:
         return "pending_confirmation"
     if connection.revoked_at and not authenticated:
         return "revoked"
-    if missing(connector, connection.settings) and (authenticated or connector.auth.oauth is None):
+    unfilled = missing(connector, connection) and not connection.unreadable_at
+    if unfilled and (authenticated or connector.auth.oauth is None):
         return "missing_settings"
+    if authenticated and not allows_use(connection.consent_state):
+        return "needs_consent"
     if not authenticated or connection.validation == "failed":
         return "needs_auth"
-    if connection.last_refresh_failed_at:
+    if connection.failure:
         return "pending_refresh"
     return "degraded" if connection.last_downstream_error_at else "ok"
 
@@ -175,7 +227,8 @@ def events(before: Connection | None, after: Connection | None, connector: Conne
     found: list[EventType] = []
     if before is None:
         found.append("vault.connection.created")
-    if after.grant or after.settings if before is None else after != before:
+    told = bool(after.grant or after.settings or after.secrets) if before is None else after != before
+    if told:
         found.append("vault.connection.updated")
     if before and before.enabled and not after.enabled:
         found.append("vault.connection.disabled")
@@ -192,33 +245,45 @@ def _consented_again(before: Connection | None, after: Connection) -> bool:
     return bool(before and before.grant and after.grant and before.grant.granted_at != after.grant.granted_at)
 
 
-def completed(connection: Connection, found: Mapping[str, str]) -> Connection:
-    """The calls after connecting filled settings."""
-    return replace(connection, settings={**connection.settings, **found})
+def filled(connection: Connection, connector: Connector, found: Mapping[str, str]) -> Connection:
+    """What the provider gave fills settings; the sensitive ones among them are kept as secrets."""
+    sensitive = {s.id for s in connector.settings if s.sensitive}
+    return replace(
+        connection,
+        settings={**connection.settings, **{id: value for id, value in found.items() if id not in sensitive}},
+        secrets={**connection.secrets, **{id: Secret(value) for id, value in found.items() if id in sensitive}},
+    )
 
 
-def chosen(connection: Connection, choices: Mapping[str, Sequence[Mapping[str, str]]]) -> Connection:
-    """The account offered choices. One without alternative is made; one that the account does not have is undone."""
+def chosen(
+    connection: Connection, connector: Connector, choices: Mapping[str, Sequence[Mapping[str, str]]]
+) -> Connection:
+    """The account offered choices. One without alternative is made; what the account does not have is undone."""
     settings = dict(connection.settings)
     for id, offered in choices.items():
-        values = [option["value"] for option in offered]
-        if settings.get(id) not in values:
-            settings.pop(id, None)
-        if len(values) == 1:
-            settings[id] = values[0]
+        setting = connector.setting(id)
+        several = setting is not None and setting.type == "multi-select"
+        kept = _still_offered(settings.pop(id, None), [option["value"] for option in offered])
+        if kept:
+            settings[id] = kept if several else kept[0]
     return replace(connection, settings=settings, choices={**connection.choices, **choices})
 
 
-def connected(connection: Connection, token: OAuthToken, captured: Mapping[str, str], now: int) -> Connection:
+def _still_offered(stored: Any, offered: Sequence[str]) -> list[str]:
+    chosen = [value for value in (stored if isinstance(stored, list) else [stored]) if value in offered]
+    return list(offered) if len(offered) == 1 else chosen
+
+
+def connected(connection: Connection, token: OAuthToken, now: int) -> Connection:
     """A new grant arrived: it replaces the old one and clears what was known against it."""
     return replace(
         connection,
         grant=Grant.of(token, granted_at=now),
-        settings={**connection.settings, **captured},
+        unreadable_at=0,
         revoked_at=0,
         pending_until=0,
         validation=None,
-        last_refresh_failed_at=0,
+        failure=None,
         retained_until=0,
     )
 
@@ -228,42 +293,41 @@ def awaiting_confirmation(connection: Connection, until: int) -> Connection:
     return replace(connection, pending_until=until)
 
 
-def refreshed(connection: Connection, token: OAuthToken, captured: Mapping[str, str]) -> Connection:
-    """The grant was renewed."""
+def refreshed(connection: Connection, token: OAuthToken) -> Connection:
+    """The access token was refreshed; the consent is the same."""
     granted_at = connection.grant.granted_at if connection.grant else token.issued_at
     return replace(
         connection,
         grant=Grant.of(token, granted_at),
-        settings={**connection.settings, **captured},
         validation=None,
-        last_refresh_failed_at=0,
+        failure=None,
         retained_until=0,
     )
 
 
-def refresh_refused(connection: Connection, now: int) -> Connection:
-    """The provider refused the refresh token: kept for a while, then given up."""
-    until = connection.retained_until or now + RETENTION
-    if now >= until:
-        return replace(connection, grant=None, last_refresh_failed_at=0, retained_until=0)
-    return replace(connection, last_refresh_failed_at=now, retained_until=until)
+def refresh_failed(connection: Connection, failure: RefreshFailure) -> Connection:
+    """A refresh gave nothing. Only a rejection counts against the grant: it is kept for a while, then given up."""
+    if failure.outcome != "rejected":
+        return replace(connection, failure=failure)
+    until = connection.retained_until or failure.at + RETENTION
+    if failure.at >= until:
+        return replace(connection, grant=None, failure=None, retained_until=0)
+    return replace(connection, failure=failure, retained_until=until)
 
 
-def refresh_deferred(connection: Connection, now: int) -> Connection:
-    """The provider could not answer: nothing is known against the grant."""
-    return replace(connection, last_refresh_failed_at=now)
+def unreadable(connection: Connection, now: int) -> Connection:
+    """Something that is stored did not open: whoever owns the account connects it again."""
+    return replace(connection, unreadable_at=connection.unreadable_at or now)
 
 
 def disconnected(connection: Connection, now: int) -> Connection:
     """The grant was ended; settings and metadata stay."""
     return replace(
         connection, grant=None, revoked_at=now, pending_until=0, validation=None,
-        last_refresh_failed_at=0, retained_until=0,
+        failure=None, retained_until=0, unreadable_at=0,
     )  # fmt: skip
 
 
 def cooling_down(connection: Connection, now: int) -> int:
     """Milliseconds until a failed refresh may be tried again; 0 if it may be now."""
-    if not connection.last_refresh_failed_at:
-        return 0
-    return max(0, connection.last_refresh_failed_at + COOLDOWN - now)
+    return max(0, connection.failure.until - now) if connection.failure else 0

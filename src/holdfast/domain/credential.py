@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 
@@ -36,6 +37,13 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled or copied")
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A stored secret that nobody has opened. `digest` is a keyed hash that tells whether another text is the same."""
+
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +91,11 @@ class OAuthToken:
             expires_at=members["expires_at"],
             refresh_expires_at=members["refresh_expires_at"],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a connection is used with: its token (for OAuth) and the secret ones of its settings, opened."""
+
+    token: OAuthToken | None = None
+    secrets: Mapping[str, Secret] = field(default_factory=dict)

@@ -7,12 +7,16 @@ string clear it, a mask stands for the secret that it masks, and ids that are no
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
+from holdfast.domain.connection import Connection
+from holdfast.domain.credential import Sealed, Secret
 from holdfast.domain.manifest.connector import Connector, Setting
 from holdfast.domain.manifest.template import names, render_url
-from holdfast.domain.masking import Masks
+from holdfast.domain.masking import is_mask, unmask
 from holdfast.errors import ConnectionSettingsError, RequestValidationError
 
 SETTINGS_LIMIT = 100
@@ -21,32 +25,18 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SAMPLE = {"access_token": "x", "refresh_token": "x", "token": "x", "id": "x"}
 
 
-def merge(
-    connector: Connector, stored: Mapping[str, Any], sent: Mapping[str, Any], masks: Masks, place: str
-) -> dict[str, Any]:
-    """`stored` with `sent` laid over it; `place` names the connection for its masks.
+def merge(connector: Connector, stored: Connection, sent: Mapping[str, Any]) -> Connection:
+    """`stored` with the settings `sent` laid over its own.
 
     Fields that only the provider fills keep their value: the form sends them back, it does not decide them.
     ConnectionSettingsError for a value that does not fit its field, RequestValidationError for too many.
     """
-    merged = dict(stored)
-    for id, value in sent.items():
-        field = connector.setting(id)
-        if field is not None and field.hidden and field.filled_by != "user":
-            continue
-        masked = field is not None and field.sensitive and isinstance(value, str)
-        plain = masks.unmask(f"{place}\0{id}", value, stored.get(id)) if masked else value
-        _set(merged, id, _checked(field, plain) if field else plain)
-    return _bounded(merged)
+    return _laid_over(connector, stored, {id: value for id, value in sent.items() if _may_be_sent(connector, id)})
 
 
-def take(connector: Connector, stored: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
-    """Like `merge`, for an import: every field may be given, and nothing is a mask."""
-    merged = dict(stored)
-    for id, value in sent.items():
-        field = connector.setting(id)
-        _set(merged, id, _checked(field, value) if field else value)
-    return _bounded(merged)
+def take(connector: Connector, stored: Connection, sent: Mapping[str, Any]) -> Connection:
+    """Like `merge`, for an import: every field may be given."""
+    return _laid_over(connector, stored, sent)
 
 
 def texts(connector: Connector, settings: Mapping[str, Any]) -> dict[str, str]:
@@ -56,12 +46,13 @@ def texts(connector: Connector, settings: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def check_urls(connector: Connector, settings: Mapping[str, Any], hosts: Iterable[str]) -> None:
-    """Checks that every URL these settings lead to is one of the service's. ConnectionSettingsError if not.
+def check_urls(connector: Connector, connection: Connection, hosts: Iterable[str]) -> None:
+    """Checks that every URL the settings lead to is one of the service's. ConnectionSettingsError if not.
 
     A URL is left out while a value that it needs is still missing. The same check is made again at each use.
     """
-    values = {"settings": texts(connector, settings), "cred": _SAMPLE, "resource": _SAMPLE, "sys": _SAMPLE, "app": {}}
+    known = {**dict.fromkeys(connection.secrets, "x"), **texts(connector, connection.settings)}
+    values = {"settings": known, "cred": _SAMPLE, "resource": _SAMPLE, "sys": _SAMPLE, "app": {}}
     hosts = tuple(hosts)
     for url in url_templates(connector):
         if all(key in values.get(namespace, {}) for namespace, key in names(url)):
@@ -86,37 +77,67 @@ def url_templates(connector: Connector) -> list[str]:
     return [url for url in [api, *endpoints, *(r.url for r in requests)] if url]
 
 
-def _bounded(settings: dict[str, Any]) -> dict[str, Any]:
-    if len(settings) > SETTINGS_LIMIT:
+def _may_be_sent(connector: Connector, id: str) -> bool:
+    field = connector.setting(id)
+    return field is None or not field.hidden or field.filled_by == "user"
+
+
+def _laid_over(connector: Connector, stored: Connection, sent: Mapping[str, Any]) -> Connection:
+    if stored.unreadable_at:
+        # What is kept of its secrets does not open; a form that is filled in anew takes their place.
+        stored = replace(stored, secrets={}, unreadable_at=stored.unreadable_at if connector.auth.oauth else 0)
+    settings, secrets = dict(stored.settings), dict(stored.secrets)
+    for id, value in sent.items():
+        field, offered = connector.setting(id), [option["value"] for option in stored.choices.get(id, ())]
+        if field is not None and field.sensitive:
+            _lay(secrets, id, _secret(field, value, stored.secrets.get(id)))
+            settings.pop(id, None)  # kept open by a manifest that did not know it for a secret yet
+        else:
+            _lay(settings, id, _checked(field, value, offered) if field else value)
+    if len(settings) + len(secrets) > SETTINGS_LIMIT:
         raise RequestValidationError(f"A connection holds at most {SETTINGS_LIMIT} settings.")
-    return settings
+    return replace(stored, settings=settings, secrets=secrets)
 
 
-def _set(merged: dict[str, Any], id: str, value: Any) -> None:
+def _secret(field: Setting, value: Any, stored: Secret | Sealed | None) -> Secret | Sealed | None:
+    if isinstance(value, str) and is_mask(value):
+        return unmask(value, stored)
+    checked = _checked(field, value, ())
+    return Secret(_text(checked)) if checked not in (None, "") else None
+
+
+def _lay(values: dict[str, Any], id: str, value: Any) -> None:
     if value is None or value == "":
-        merged.pop(id, None)
+        values.pop(id, None)
     else:
-        merged[id] = value
+        values[id] = value
 
 
-def _checked(field: Setting, value: Any) -> Any:
+def _checked(field: Setting, value: Any, offered: Collection[str]) -> Any:
+    """`value`, if the field takes it. `offered` are the choices of the account; none before it is connected."""
     if value is None or value == "":
         return value
     if field.type == "multi-select":
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        if not isinstance(value, list):
             raise ConnectionSettingsError(f"The setting '{field.id}' is a list of texts.")
-        return value
+        return [_checked_text(field, item, offered) for item in value]
     if not isinstance(value, str | int | float | bool):
         raise ConnectionSettingsError(f"The setting '{field.id}' is a single value.")
-    text = _text(value)
+    text = _checked_text(field, _text(value), offered)
+    return text if isinstance(value, str) else value
+
+
+def _checked_text(field: Setting, text: Any, offered: Collection[str]) -> str:
+    if not isinstance(text, str):
+        raise ConnectionSettingsError(f"The setting '{field.id}' is a list of texts.")
     if _CONTROL.search(text if field.type != "textarea" else re.sub(r"[\r\n\t]", "", text)):
         raise ConnectionSettingsError(f"The setting '{field.id}' holds a control character.")
     if field.pattern and not re.fullmatch(field.pattern, text):
         raise ConnectionSettingsError(f"The setting '{field.id}' does not have the expected form.")
-    if field.choices and not field.options_from and text not in {choice.value for choice in field.choices}:
+    offered = offered if field.options_from else {choice.value for choice in field.choices}
+    if offered and text not in offered:
         raise ConnectionSettingsError(f"The setting '{field.id}' is not one of its options.")
-    # Only a text has a mask.
-    return text if field.sensitive else value
+    return text
 
 
 def _text(value: Any) -> str:

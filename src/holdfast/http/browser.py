@@ -17,6 +17,7 @@ from holdfast.http import errors
 from holdfast.http.connections import ServiceId, TokenBody, UnifiedApi, api
 from holdfast.http.operations import Api, Body, Call, Param, single_query
 from holdfast.usecases import authorize, connections
+from holdfast.usecases import validate as validating
 from holdfast.usecases.vault import Vault
 
 actions = Api("Vault")
@@ -194,7 +195,7 @@ async def confirm(
     body: Annotated[ConfirmInput, Body("The token from the redirect's fragment.")],
 ) -> ConfirmResponse:
     """Confirms that the consumer who began the authorization is the one who ended it; then the code is redeemed."""
-    await authorize.confirm(call.scope, call.vault, unified_api, service_id, body.confirm_token)
+    await authorize.confirm(call.consumer, call.vault, unified_api, service_id, body.confirm_token)
     return ConfirmResponse(data=Confirmed())
 
 
@@ -211,7 +212,7 @@ async def callback_state(
     body: Annotated[CallbackStateInput, Body("Where the browser goes after the callback.", required=False)],
 ) -> CallbackStateResponse:
     """A state for a product that sends its customer to the provider itself and answers for who comes back."""
-    text = await authorize.delegate(call.scope, call.vault, unified_api, service_id, body.redirect_uri)
+    text = await authorize.delegate(call.consumer, call.vault, unified_api, service_id, body.redirect_uri)
     return CallbackStateResponse(data=CallbackStateValue(state=text))
 
 
@@ -228,7 +229,7 @@ async def validate(
     body: TokenBody,
 ) -> ValidateConnectionStateResponse:
     """Tries the connection's credentials: renews an OAuth token, asks the service about others."""
-    subject = await connections.validate(call.scope, call.vault, unified_api, service_id)
+    subject = await validating.validate(call.consumer, call.vault, unified_api, service_id)
     return ValidateConnectionStateResponse(
         data=ValidatedState(id=f"{unified_api}+{service_id}", state=connections.state_of(call.vault, subject))
     )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from starlette.requests import Request
 
-from holdfast.domain.tenancy import Scope
+from holdfast.domain.tenancy import Action, Scope
 from holdfast.errors import RequestHeadersValidationError, UnauthorizedError
 from holdfast.usecases import api_keys
 from holdfast.usecases.vault import Vault
@@ -21,7 +21,7 @@ ID_LIMIT = 255
 _DECISIVE = frozenset((b"authorization", APP_ID.encode(), CONSUMER_ID.encode()))
 
 
-async def scope_of(request: Request, vault: Vault, *, needs: str = "connections", consumer: bool = True) -> Scope:
+async def scope_of(request: Request, vault: Vault, *, needs: Action = "connections", consumer: bool = True) -> Scope:
     """The scope of a request with an API key that has the scope `needs`.
 
     UnauthorizedError for a missing, wrong or foreign key, RequestHeadersValidationError for a missing selector;
@@ -31,17 +31,19 @@ async def scope_of(request: Request, vault: Vault, *, needs: str = "connections"
     key = await api_keys.identify(vault, _credential(sent))
     if key is None:
         raise UnauthorizedError("Invalid Authorization Token")
-    if needs not in key.scopes:
-        raise UnauthorizedError(f"The API key does not have the scope {needs}.")
+    scope = Scope(key.application_id, key.caller)
+    scope.require(needs)
     application_id = _selector(sent, APP_ID)
     if application_id is None:
         raise _missing(APP_ID)
     if not hmac.compare_digest(application_id.encode(), key.application_id.encode()):
         raise UnauthorizedError("The API key belongs to another application.")
     consumer_id = _selector(sent, CONSUMER_ID)
-    if consumer_id is None and consumer:
+    if consumer_id is not None:
+        return scope.of(consumer_id)
+    if consumer:
         raise _missing(CONSUMER_ID)
-    return Scope(application_id, consumer_id, f"key:{key.id}")
+    return scope
 
 
 def require_admin(request: Request, admin_token: str) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from holdfast.http import wire
 from holdfast.http.operations import Api, Body, Call, Param
-from holdfast.usecases import connections
+from holdfast.usecases import connections, resources
 
 api = Api("Connections")
 
@@ -33,8 +33,8 @@ ONE = "/vault/connections/{unified_api}/{service_id}"
 @api.operation("GET", ONE, "connectionsOne", summary="Get connection")
 async def one(call: Call, service_id: ServiceId, unified_api: UnifiedApi) -> wire.GetConnectionResponse:
     """The consumer's connection. An integration that the consumer has not added answers as `available`."""
-    subject = await connections.one(call.scope, call.vault, unified_api, service_id)
-    return wire.GetConnectionResponse(data=wire.connection(call.scope, call.vault, subject))
+    subject = await connections.one(call.consumer, call.vault, unified_api, service_id)
+    return wire.GetConnectionResponse(data=wire.connection(call.consumer, call.vault, subject))
 
 
 @api.operation("GET", "/vault/connections", "connectionsAll", summary="Get all connections", consumer=False)
@@ -49,8 +49,8 @@ async def add(
     call: Call, service_id: ServiceId, unified_api: UnifiedApi, connection: NewConnectionBody
 ) -> wire.CreateConnectionResponse:
     """Adds the connection, enabled unless the body says otherwise. One that exists is updated."""
-    subject = await connections.add(call.scope, call.vault, unified_api, service_id, wire.patch(connection))
-    return wire.CreateConnectionResponse(data=wire.connection(call.scope, call.vault, subject))
+    subject = await connections.add(call.consumer, call.vault, unified_api, service_id, wire.patch(connection))
+    return wire.CreateConnectionResponse(data=wire.connection(call.consumer, call.vault, subject))
 
 
 @api.operation("PATCH", ONE, "connectionsUpdate", summary="Update connection")
@@ -58,14 +58,14 @@ async def update(
     call: Call, service_id: ServiceId, unified_api: UnifiedApi, connection: ConnectionBody
 ) -> wire.UpdateConnectionResponse:
     """Changes `enabled`, `settings`, `metadata` and `configuration`; the connection is added if need be."""
-    subject = await connections.update(call.scope, call.vault, unified_api, service_id, wire.patch(connection))
-    return wire.UpdateConnectionResponse(data=wire.connection(call.scope, call.vault, subject))
+    subject = await connections.update(call.consumer, call.vault, unified_api, service_id, wire.patch(connection))
+    return wire.UpdateConnectionResponse(data=wire.connection(call.consumer, call.vault, subject))
 
 
 @api.operation("DELETE", ONE, "connectionsDelete", summary="Delete connection", status=204)
 async def delete(call: Call, service_id: ServiceId, unified_api: UnifiedApi) -> None:
     """Deletes the connection with everything it holds, and ends its grant at the provider."""
-    await connections.delete(call.scope, call.vault, unified_api, service_id)
+    await connections.delete(call.consumer, call.vault, unified_api, service_id)
 
 
 @api.operation("POST", ONE + "/import", "connectionsImport", summary="Import connection")
@@ -74,8 +74,8 @@ async def import_(
 ) -> wire.CreateConnectionResponse:
     """Creates or replaces the connection with credentials that were obtained elsewhere."""
     given = wire.imported(connection_import_data, call.vault.clock.now())
-    subject = await connections.import_(call.scope, call.vault, unified_api, service_id, given)
-    return wire.CreateConnectionResponse(data=wire.connection(call.scope, call.vault, subject))
+    subject = await connections.import_(call.consumer, call.vault, unified_api, service_id, given)
+    return wire.CreateConnectionResponse(data=wire.connection(call.consumer, call.vault, subject))
 
 
 @api.operation("POST", ONE + "/token", "connectionsToken", summary="Get access token")
@@ -83,8 +83,8 @@ async def token(
     call: Call, service_id: ServiceId, unified_api: UnifiedApi, body: TokenBody
 ) -> wire.GetConnectionResponse:
     """Exchanges stored client credentials, or a stored password, for an access token, which is kept and not shown."""
-    subject = await connections.token(call.scope, call.vault, unified_api, service_id)
-    return wire.GetConnectionResponse(data=wire.connection(call.scope, call.vault, subject))
+    subject = await connections.token(call.consumer, call.vault, unified_api, service_id)
+    return wire.GetConnectionResponse(data=wire.connection(call.consumer, call.vault, subject))
 
 
 @api.operation("GET", ONE + "/{resource}/config", "connectionSettingsAll", summary="Get resource settings")
@@ -92,8 +92,8 @@ async def resource_form(
     call: Call, unified_api: UnifiedApi, service_id: ServiceId, resource: Resource
 ) -> wire.GetConnectionResponse:
     """The form of a resource's defaults, with the options that the connected account offers."""
-    subject, form = await connections.resource_form(call.scope, call.vault, unified_api, service_id, resource)
-    told = wire.resource_settings(call.scope, call.vault, subject, resource, form)
+    subject, form = await resources.resource_form(call.consumer, call.vault, unified_api, service_id, resource)
+    told = wire.resource_settings(call.consumer, call.vault, subject, resource, form)
     return wire.GetConnectionResponse(data=told)
 
 
@@ -103,8 +103,8 @@ async def update_resource(
 ) -> wire.UpdateConnectionResponse:
     """Replaces the defaults of one resource."""
     defaults = wire.resource_defaults(connection, resource)
-    subject = await connections.update_resource(call.scope, call.vault, unified_api, service_id, resource, defaults)
-    return wire.UpdateConnectionResponse(data=wire.connection(call.scope, call.vault, subject))
+    subject = await resources.update_resource(call.consumer, call.vault, unified_api, service_id, resource, defaults)
+    return wire.UpdateConnectionResponse(data=wire.connection(call.consumer, call.vault, subject))
 
 
 @api.operation("GET", ONE + "/{resource}/custom-fields", "customFieldsAll", summary="Get custom fields of a resource")
@@ -112,5 +112,5 @@ async def custom_fields(
     call: Call, unified_api: UnifiedApi, service_id: ServiceId, resource: Resource, resource_id: ResourceId = None
 ) -> wire.GetCustomFieldsResponse:
     """The fields that the connected account has beside the service's own."""
-    found = await connections.fields(call.scope, call.vault, unified_api, service_id, resource)
+    found = await resources.fields_of(call.consumer, call.vault, unified_api, service_id, resource)
     return wire.GetCustomFieldsResponse(data=[wire.custom_field(f) for f in found])

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.domain.connection import IntegrationState, integration_state
-from holdfast.domain.tenancy import DEFAULT_KEY_SCOPES, KEY_SCOPES, ApiKey, Application, Confirmation, Integration
+from holdfast.domain.tenancy import ACTIONS, DEFAULT_ACTIONS, ApiKey, Application, Confirmation, Integration
 from holdfast.http.browser import ApplicationId
 from holdfast.http.connections import ServiceId, UnifiedApi
 from holdfast.http.operations import Api, Body, Call, Param
@@ -22,7 +22,7 @@ KeyId = Annotated[str, Param("path", "key_id", "The API key's id.")]
 APPLICATION = "/manage/applications/{application_id}"
 INTEGRATION = APPLICATION + "/integrations/{unified_api}/{service_id}"
 ERRORS = (400, 401, 404, 422)
-KeyScope = Annotated[str, Meta(extra_json_schema={"enum": list(KEY_SCOPES)})]
+KeyScope = Annotated[str, Meta(extra_json_schema={"enum": list(ACTIONS)})]
 
 
 class ApplicationInput(msgspec.Struct, kw_only=True):
@@ -44,7 +44,7 @@ class ApplicationChange(msgspec.Struct, kw_only=True):
 class KeyInput(msgspec.Struct, kw_only=True):
     """What a new API key may do."""
 
-    scopes: list[KeyScope] = msgspec.field(default_factory=lambda: list(DEFAULT_KEY_SCOPES))
+    scopes: list[KeyScope] = msgspec.field(default_factory=lambda: list(DEFAULT_ACTIONS))
 
 
 class IntegrationInput(msgspec.Struct, kw_only=True):

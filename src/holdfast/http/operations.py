@@ -23,7 +23,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from holdfast.domain.tenancy import Scope
+from holdfast.domain.tenancy import Action, Caller, ConsumerScope, Scope
 from holdfast.errors import RequestValidationError
 from holdfast.http import callers
 from holdfast.http.body import read_json
@@ -68,6 +68,12 @@ class Call:
     request: Request
     scope: Scope
 
+    @property
+    def consumer(self) -> ConsumerScope:
+        """The scope of an operation that requires a consumer."""
+        assert isinstance(self.scope, ConsumerScope), "the operation does not require a consumer"
+        return self.scope
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -96,7 +102,7 @@ class Operation:
     handler: Callable[..., Awaitable[Any]]
     status: int
     security: Security
-    needs: str
+    needs: Action
     consumer: bool
     parameters: tuple[Parameter, ...]
     body: tuple[str, Any, Body] | None
@@ -120,7 +126,7 @@ class Api:
         summary: str,
         status: int = 200,
         security: Security = "key",
-        needs: str = "connections",
+        needs: Action = "connections",
         consumer: bool = True,
         errors: tuple[int, ...] = (400, 401, 402, 404, 422),
     ) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]:
@@ -189,7 +195,8 @@ class Endpoint:
             return await callers.scope_of(request, self._vault, needs=operation.needs, consumer=operation.consumer)
         if operation.security == "admin":
             callers.require_admin(request, self._admin_token)
-        return Scope("", None, "admin" if operation.security == "admin" else "browser")
+        # Neither has an application yet: the path names one, or the state that a browser brings.
+        return Scope("", Caller.own("admin") if operation.security == "admin" else Caller("browser"))
 
 
 def route(operation: Operation, vault: Vault, admin_token: str) -> Route:

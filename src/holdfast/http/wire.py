@@ -28,8 +28,11 @@ from holdfast.domain.connection import (
     missing_for_authorization,
     state,
 )
+from holdfast.domain.consent import ConsentState
+from holdfast.domain.credential import Sealed
 from holdfast.domain.manifest.connector import AuthType, GrantType, Option, ResourceField, Setting
-from holdfast.domain.tenancy import Scope
+from holdfast.domain.masking import mask
+from holdfast.domain.tenancy import ConsumerScope, Scope
 from holdfast.errors import RequestValidationError
 from holdfast.grants.call import CustomField
 from holdfast.usecases import links
@@ -132,7 +135,7 @@ class Connection(msgspec.Struct, omit_defaults=True, kw_only=True):
     subscriptions: list[Json]
     has_guide: bool
     custom_mappings: list[Json]
-    consent_state: Literal["implicit"] | UnsetType = UNSET
+    consent_state: ConsentState | UnsetType = UNSET
     credentials_expire_at: Millis | UnsetType = UNSET
     last_refresh_failed_at: Millis | UnsetType = UNSET
     last_downstream_error_at: Millis | UnsetType = UNSET
@@ -238,8 +241,8 @@ def connection(scope: Scope, vault: Vault, subject: Subject) -> Connection:
     told.state = state(held, subject.connector, now)
     told.integration_state = integration_state(subject.integration, subject.connector)
     told.authorize_url = _authorize_url(scope, vault, subject)
-    told.form_fields = [_form_field(vault, held, s) for s in subject.connector.at("connection")]
-    if held is not None:
+    told.form_fields = [_form_field(held, s) for s in subject.connector.at("connection")]
+    if held is not None and isinstance(scope, ConsumerScope):
         told.revoke_url = _revoke_url(scope, vault, subject, held)
         _tell_record(told, subject, held, now)
     return told
@@ -346,6 +349,7 @@ def _tell_record(told: Connection, subject: Subject, held: Held, now: int) -> No
     hidden = {s.id for s in subject.connector.settings if s.sensitive}
     told.settings = {id: value for id, value in held.settings.items() if id not in hidden}
     told.metadata = dict(held.metadata)
+    told.consent_state = held.consent_state
     told.credentials_expire_at = held.retained_until
     told.last_refresh_failed_at = held.last_refresh_failed_at
     told.last_downstream_error_at = held.last_downstream_error_at
@@ -360,16 +364,15 @@ def _tell_record(told: Connection, subject: Subject, held: Held, now: int) -> No
 
 def _authorize_url(scope: Scope, vault: Vault, subject: Subject) -> str | None:
     oauth = subject.connector.auth.oauth
-    if oauth is None or oauth.grant != "authorization_code" or scope.consumer_id is None:
+    if oauth is None or oauth.grant != "authorization_code" or not isinstance(scope, ConsumerScope):
         return None
-    settings = subject.connection.settings if subject.connection else {}
-    if missing_for_authorization(subject.connector, settings):
+    if missing_for_authorization(subject.connector, subject.connection):
         return None
     token = links.sign(scope, vault, subject.unified_api, subject.connector.id, "authorize", "")
     return f"{vault.public_url}/vault/authorize/{subject.connector.id}/{scope.application_id}?state={token}"
 
 
-def _revoke_url(scope: Scope, vault: Vault, subject: Subject, held: Held) -> str | None:
+def _revoke_url(scope: ConsumerScope, vault: Vault, subject: Subject, held: Held) -> str | None:
     oauth = subject.connector.auth.oauth
     if oauth is None or oauth.grant != "authorization_code" or held.grant is None:
         return None
@@ -377,10 +380,8 @@ def _revoke_url(scope: Scope, vault: Vault, subject: Subject, held: Held) -> str
     return f"{vault.public_url}/vault/revoke/{subject.connector.id}/{scope.application_id}?state={token}"
 
 
-def _form_field(vault: Vault, held: Held | None, setting: Setting) -> FormField:
-    value = held.settings.get(setting.id) if held else None
-    if setting.sensitive and held and isinstance(value, str):
-        value = vault.masks.mask(f"{held.id}\0{setting.id}", value)
+def _form_field(held: Held | None, setting: Setting) -> FormField:
+    value = _shown(held, setting)
     choices = held.choices.get(setting.id, ()) if held else ()
     options = [Option(**choice) for choice in choices] or list(setting.choices)
     return FormField(
@@ -398,6 +399,16 @@ def _form_field(vault: Vault, held: Held | None, setting: Setting) -> FormField:
         suffix=setting.suffix or UNSET,
         options=_options(options) if options or setting.type.endswith("select") else UNSET,
     )
+
+
+def _shown(held: Held | None, setting: Setting) -> Any:
+    """The stored value, or the mask of a secret."""
+    if held is None:
+        return None
+    if not setting.sensitive:
+        return held.settings.get(setting.id)
+    secret = held.secrets.get(setting.id)
+    return mask(secret) if isinstance(secret, Sealed) and not held.unreadable_at else None
 
 
 def _field_type(type_: str) -> Any:

@@ -4,11 +4,9 @@ Every function of these modules takes a `Scope` first and limits its statements 
 kinds cannot have one yet and give it instead: the API key that a request brings (`tenants.by_key`), the state or
 token that a browser brings (`flows.spend`, `flows.try_confirmation`), and what is due for the worker.
 
-- `database`, `sqlite`, `postgres`, `migrate`   the engines and the schema
-- `keyring`, `masterkey`                        the envelope around everything secret
-- `tenants`, `connections`, `flows`, `outbox`, `journal`   the tables
-
-An engine is added by one module with the methods of `database.Database`; `tests/store` is its specification.
+- `engine`    the databases: what they must do, SQLite, PostgreSQL, the schema
+- `seal`      the envelope around everything secret
+- `tenants`, `connections` (with `rows` and `attempts`), `flows`, `outbox`, `journal`   the tables
 """
 
 from __future__ import annotations
@@ -19,8 +17,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from holdfast.clock import Clock
+from holdfast.domain.masking import Masks
 from holdfast.domain.tenancy import Scope
 from holdfast.store.engine.database import Database, Queries
+from holdfast.store.journal import Journal
 from holdfast.store.seal.keyring import Box, Keyring
 
 
@@ -32,6 +32,8 @@ class Store:
     keyring: Keyring
     clock: Clock
     q: Queries
+    journal: Journal
+    masks: Masks
 
     async def box(self, scope: Scope) -> Box:
         """What seals and opens the values of the scope's application."""

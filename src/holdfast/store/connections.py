@@ -1,67 +1,46 @@
 """Connections as rows: read, changed by compare-and-set, their credential opened and journalled.
 
 `change` is the one way in which a connection is written: it reads the row, lets a decision make the next one,
-and saves it with the events that follow, all in one transaction. The refresh lease is taken and given back here.
+and saves it with the events that follow, all in one transaction. `rows` has the columns and what is sealed in them;
+the right to refresh one connection is `attempts`'.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-import msgspec
-import structlog
 from msgspec.structs import replace
 
-from holdfast.domain.connection import Connection, Grant, events, state
-from holdfast.domain.credential import OAuthToken
+from holdfast.domain.connection import Connection, events, state
+from holdfast.domain.credential import Credential, OAuthToken, Sealed, Secret
 from holdfast.domain.event import EventType
 from holdfast.domain.manifest.connector import Connector
-from holdfast.domain.tenancy import Scope
-from holdfast.errors import ConflictError, ConnectorCredentialsError, IntegrityError
-from holdfast.store import Store, journal, new_id, outbox, tenants
+from holdfast.domain.tenancy import ConsumerScope
+from holdfast.errors import ConflictError, IntegrityError
+from holdfast.store import Store, new_id, outbox, rows, tenants
 from holdfast.store.engine.database import Row
-from holdfast.store.seal.keyring import Box, Place
+from holdfast.store.rows import COLUMNS, KEY, READ, key_of
 
-log = structlog.get_logger()
+# Each lost race means that somebody else's change was kept, so many hands at once are served one after the other.
+ATTEMPTS = 30
 
-ATTEMPTS = 5
-
-_COLUMNS = (
-    "enabled", "settings", "settings_generation", "metadata", "configuration", "choices", "credential_generation",
-    "granted_at", "issued_at", "expires_at", "refreshable", "refresh_expires_at", "revoked_at", "pending_until",
-    "validation", "last_refresh_failed_at", "retained_until", "last_downstream_error_at", "updated_at",
-)  # fmt: skip
-_READ = ", ".join(("consumer_id", "unified_api", "service_id", "id", *_COLUMNS, "created_at", "version"))
-_KEY = """application_id = :application_id AND consumer_id = :consumer_id
-  AND unified_api = :unified_api AND service_id = :service_id"""
-
-_ONE = f"SELECT {_READ} FROM connections WHERE {_KEY}"
-_OF_CONSUMER = f"SELECT {_READ} FROM connections WHERE application_id = :application_id AND consumer_id = :consumer_id"
-_CREDENTIAL = f"SELECT credential, credential_generation FROM connections WHERE {_KEY} AND id = :id"
-# The row is ours from here to the commit: PostgreSQL would let others change it between our read and our write.
-_HOLD = f"UPDATE connections SET version = version WHERE {_KEY}"
+_ONE = f"SELECT {READ} FROM connections WHERE {KEY}"
+_STORED = f"SELECT {READ}, credential, secrets FROM connections WHERE {KEY}"
+_OF_CONSUMER = f"SELECT {READ} FROM connections WHERE application_id = :application_id AND consumer_id = :consumer_id"
 _INSERT = f"""
 INSERT INTO connections (application_id, consumer_id, unified_api, service_id, id, created_at, version, credential,
-  {", ".join(_COLUMNS)})
-VALUES (:application_id, :consumer_id, :unified_api, :service_id, :id, :now, 1, :credential,
-  {", ".join(":" + c for c in _COLUMNS)})
+  secrets, {", ".join(COLUMNS)})
+VALUES (:application_id, :consumer_id, :unified_api, :service_id, :id, :now, 1, :credential, :secrets,
+  {", ".join(":" + c for c in COLUMNS)})
 ON CONFLICT (application_id, consumer_id, unified_api, service_id) DO NOTHING"""
 _UPDATE = f"""
-UPDATE connections SET version = version + 1, {", ".join(f"{c} = :{c}" for c in _COLUMNS)},
-  credential = CASE WHEN :keeps THEN credential ELSE :credential END
-WHERE {_KEY} AND version = :version"""
-_DELETE = f"DELETE FROM connections WHERE {_KEY} AND version = :version"
-
-_LEASE = f"""
-UPDATE connections SET lease_owner = :owner, lease_until = :until, attempt = attempt + 1, attempt_state = 'claimed'
-WHERE {_KEY} AND id = :id AND credential_generation = :generation AND (lease_owner IS NULL OR lease_until < :now)
-RETURNING attempt"""
-_RELEASE = f"""
-UPDATE connections SET lease_owner = NULL, lease_until = 0, attempt_state = NULL
-WHERE {_KEY} AND lease_owner = :owner AND attempt = :attempt"""
+UPDATE connections SET version = version + 1, {", ".join(f"{c} = :{c}" for c in COLUMNS)},
+  credential = CASE WHEN :keeps_credential THEN credential ELSE :credential END,
+  secrets = CASE WHEN :keeps_secrets THEN secrets ELSE :secrets END
+WHERE {KEY} AND version = :version"""
+_DELETE = f"DELETE FROM connections WHERE {KEY} AND version = :version"
 
 
 class _Keep:
@@ -80,55 +59,50 @@ class Change:
     announce: tuple[EventType, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to refresh one connection, until `until` (ms) by this node's clock.
+@dataclass(frozen=True, slots=True, repr=False)
+class Stored:
+    """A connection with what is sealed of it, from one read."""
 
-    Nodes whose clocks differ by more than a lease could both hold it; keep them in step (NTP).
-    """
-
-    owner: str
-    attempt: int
-    until: int
+    connection: Connection
+    row: Row
 
 
 Decide = Callable[[Connection | None], Change | None]
-Also = Callable[[Store, Connection | None], Awaitable[None]]
+Also = Callable[[Store, Stored | None], Awaitable[None]]
 
 
-async def one(scope: Scope, store: Store, unified_api: str, service_id: str) -> Connection | None:
+async def one(scope: ConsumerScope, store: Store, unified_api: str, service_id: str) -> Connection | None:
     """The consumer's connection, or None."""
-    row = await store.q.one(_ONE, **_key(scope, unified_api, service_id))
-    return _connection(row, await store.box(scope)) if row else None
+    row = await store.q.one(_ONE, **key_of(scope, unified_api, service_id))
+    return rows.connection(scope, row, await store.box(scope)) if row else None
 
 
-async def of_consumer(scope: Scope, store: Store) -> dict[tuple[str, str], Connection]:
+async def stored(scope: ConsumerScope, store: Store, unified_api: str, service_id: str) -> Stored | None:
+    """The consumer's connection with its sealed credential, or None."""
+    row = await store.q.one(_STORED, **key_of(scope, unified_api, service_id))
+    return Stored(rows.connection(scope, row, await store.box(scope)), row) if row else None
+
+
+async def of_consumer(scope: ConsumerScope, store: Store) -> dict[tuple[str, str], Connection]:
     """The consumer's connections by (unified_api, service_id)."""
-    rows = await store.q.all(_OF_CONSUMER, application_id=scope.application_id, consumer_id=scope.consumer_id)
+    found = await store.q.all(_OF_CONSUMER, application_id=scope.application_id, consumer_id=scope.consumer_id)
     box = await store.box(scope)
-    found: dict[tuple[str, str], Connection] = {}
-    for row in rows:
-        try:
-            found[row["unified_api"], row["service_id"]] = _connection(row, box)
-        except IntegrityError:
-            # One damaged row must not take the others out of the list; asked for by name, it fails.
-            log.warning("damaged_connection", connection=row["id"])
-    return found
+    return {(row["unified_api"], row["service_id"]): rows.connection(scope, row, box) for row in found}
 
 
-def blank(scope: Scope, unified_api: str, service_id: str) -> Connection:
+def blank(scope: ConsumerScope, unified_api: str, service_id: str) -> Connection:
     """A connection that is not stored yet."""
-    return Connection(id=new_id(), consumer_id=scope.consumer_id or "", unified_api=unified_api, service_id=service_id)
+    return Connection(id=new_id(), consumer_id=scope.consumer_id, unified_api=unified_api, service_id=service_id)
 
 
 async def change(
-    scope: Scope, store: Store, connector: Connector, unified_api: str, decide: Decide, also: Also | None = None
+    scope: ConsumerScope, store: Store, connector: Connector, unified_api: str, decide: Decide, also: Also | None = None
 ) -> tuple[Connection | None, Connection | None]:
     """Applies `decide` to the connection and saves what it makes, with the events; gives before and after.
 
     `decide` may run more than once: when somebody else changed the row meanwhile, it decides again on the new
     facts. It gives None to leave everything as it is. `also` writes what belongs to the change, in the same
-    transaction, while the row is still as it was before. ConflictError if the row never stands still.
+    transaction; it is given what was stored before. ConflictError if the row never stands still.
     """
     for _ in range(ATTEMPTS):
         try:
@@ -139,50 +113,27 @@ async def change(
     raise ConflictError("The connection is being changed by too many requests at once.")
 
 
-async def open_credential(scope: Scope, store: Store, connection: Connection, reason: str) -> tuple[OAuthToken, int]:
-    """The stored token and its generation, journalled first. ConnectorCredentialsError if there is none."""
-    key = _key(scope, connection.unified_api, connection.service_id)
-    row = await store.q.one(_CREDENTIAL, **key, id=connection.id)
-    if row is None or row["credential"] is None:
-        raise ConnectorCredentialsError()
-    generation = row["credential_generation"]
-    await journal.append(scope, store, connection_id=connection.id, reason=reason, generation=generation)
+async def open_credential(scope: ConsumerScope, store: Store, held: Stored, reason: str) -> Credential:
+    """The one way to a connection's plaintext: journalled first, whatever kind of credential it is.
+
+    IntegrityError if something of it does not open.
+    """
+    connection = held.connection
+    store.journal.append(scope, connection_id=connection.id, reason=reason, generation=connection.credential_generation)
     box = await store.box(scope)
-    sealed = box.open(_place(scope, connection, "credential", generation), row["credential"])
-    return OAuthToken.load(msgspec.json.decode(sealed)), generation
-
-
-async def take_lease(scope: Scope, store: Store, connection: Connection, duration: int) -> Lease | None:
-    """Takes the right to refresh `connection` at its generation for `duration` ms; None if another has it."""
-    now = store.clock.now()
-    owner = f"{os.getpid()}-{new_id()}"
-    row = await store.q.one(
-        _LEASE,
-        **_key(scope, connection.unified_api, connection.service_id),
-        owner=owner,
-        until=now + duration,
-        now=now,
-        id=connection.id,
-        generation=connection.credential_generation,
-    )
-    return Lease(owner, row["attempt"], now + duration) if row else None
-
-
-async def release_lease(scope: Scope, store: Store, connection: Connection, lease: Lease) -> None:
-    key = _key(scope, connection.unified_api, connection.service_id)
-    await store.q.run(_RELEASE, **key, owner=lease.owner, attempt=lease.attempt)
+    return rows.credential(scope, connection, held.row, box)
 
 
 async def _change_once(
-    scope: Scope, tx: Store, connector: Connector, unified_api: str, decide: Decide, also: Also | None
+    scope: ConsumerScope, tx: Store, connector: Connector, unified_api: str, decide: Decide, also: Also | None
 ) -> tuple[Connection | None, Connection | None]:
-    await tx.q.run(_HOLD, **_key(scope, unified_api, connector.id))
-    before = await one(scope, tx, unified_api, connector.id)
+    held = await stored(scope, tx, unified_api, connector.id)
+    before = held.connection if held else None
     decided = decide(before)
     if decided is None or (decided.connection == before and isinstance(decided.token, _Keep)):
         return before, before
     if also is not None:
-        await also(tx, before)
+        await also(tx, held)
     after = decided.connection
     now = tx.clock.now()
     told = events(before, after, connector, now) + list(decided.announce)
@@ -190,7 +141,7 @@ async def _change_once(
         await _delete(scope, tx, before)
     else:
         await tenants.ensure_consumer(scope, tx)
-        after = await _save(scope, tx, before, after, decided.token)
+        after = await _save(scope, tx, held, after, decided.token)
     subject = after or before
     if subject is not None:
         await outbox.announce(scope, tx, subject, told, state(after, connector, now))
@@ -198,128 +149,59 @@ async def _change_once(
 
 
 async def _save(
-    scope: Scope, tx: Store, before: Connection | None, after: Connection, token: OAuthToken | None | _Keep
+    scope: ConsumerScope, tx: Store, held: Stored | None, after: Connection, token: OAuthToken | None | _Keep
 ) -> Connection:
-    now = tx.clock.now()
-    reseals = before is None or before.settings != after.settings
+    before, now = held.connection if held else None, tx.clock.now()
+    keeps_secrets = before is not None and before.secrets == after.secrets
+    reseals = before is None or not keeps_secrets or before.settings != after.settings
     after = replace(
         after,
         updated_at=now if before else None,
         created_at=before.created_at if before else now,
         version=after.version + 1,
-        settings_generation=after.settings_generation + 1 if reseals else after.settings_generation,
-        credential_generation=after.credential_generation + (0 if isinstance(token, _Keep) else 1),
+        settings_generation=after.settings_generation + reseals,
+        secrets_generation=after.secrets_generation + (not keeps_secrets),
+        credential_generation=after.credential_generation + (not isinstance(token, _Keep)),
     )
+    opened = {} if keeps_secrets else await _plain(scope, tx, held, after)
+    after = replace(after, secrets=_digests(tx, after, opened) if not keeps_secrets else after.secrets)
     box = await tx.box(scope)
     written = await tx.q.run(
         _UPDATE if before else _INSERT,
-        **_key(scope, after.unified_api, after.service_id),
-        **_facts(scope, after, box),
-        credential=_seal_token(scope, after, token, box),
-        **({"keeps": isinstance(token, _Keep), "version": before.version} if before else {"id": after.id, "now": now}),
+        **key_of(scope, after.unified_api, after.service_id),
+        **rows.facts(scope, after, box),
+        credential=rows.seal_token(scope, after, None if isinstance(token, _Keep) else token, box),
+        secrets=rows.seal_secrets(scope, after, opened, box),
+        **(
+            {"keeps_credential": isinstance(token, _Keep), "keeps_secrets": keeps_secrets, "version": before.version}
+            if before
+            else {"id": after.id, "now": now}
+        ),
     )
     if not written:
         raise ConflictError()
     return after
 
 
-async def _delete(scope: Scope, tx: Store, before: Connection | None) -> None:
+async def _plain(scope: ConsumerScope, tx: Store, held: Stored | None, after: Connection) -> dict[str, Secret]:
+    """The secrets to seal: those that are new, and those that stay, which are opened to be sealed with them."""
+    fresh = {id: value for id, value in after.secrets.items() if isinstance(value, Secret)}
+    if held is None or len(fresh) == len(after.secrets):
+        return fresh
+    try:
+        opened = (await open_credential(scope, tx, held, "update")).secrets
+    except IntegrityError:
+        return fresh  # what does not open is lost already; it must not keep new values out
+    return {**{id: opened[id] for id in after.secrets if id in opened}, **fresh}
+
+
+def _digests(tx: Store, connection: Connection, secrets: dict[str, Secret]) -> dict[str, Sealed]:
+    return {id: tx.masks.digest(connection.id, id, secret.reveal()) for id, secret in secrets.items()}
+
+
+async def _delete(scope: ConsumerScope, tx: Store, before: Connection | None) -> None:
     if before is None:
         return
-    key = _key(scope, before.unified_api, before.service_id)
+    key = key_of(scope, before.unified_api, before.service_id)
     if not await tx.q.run(_DELETE, **key, version=before.version):
         raise ConflictError()
-
-
-def _facts(scope: Scope, connection: Connection, box: Box) -> dict[str, Any]:
-    grant = connection.grant
-    settings = msgspec.json.encode(dict(connection.settings)) if connection.settings else None
-    return {
-        "enabled": connection.enabled,
-        "settings": settings
-        and box.seal(_place(scope, connection, "settings", connection.settings_generation), settings),
-        "settings_generation": connection.settings_generation,
-        "metadata": _json(connection.metadata),
-        "configuration": _json(connection.configuration),
-        "choices": _json(connection.choices),
-        "credential_generation": connection.credential_generation,
-        "granted_at": grant.granted_at if grant else None,
-        "issued_at": grant.issued_at if grant else None,
-        "expires_at": grant.expires_at if grant else None,
-        "refreshable": bool(grant and grant.refreshable),
-        "refresh_expires_at": grant.refresh_expires_at if grant else None,
-        "revoked_at": connection.revoked_at,
-        "pending_until": connection.pending_until,
-        "validation": connection.validation,
-        "last_refresh_failed_at": connection.last_refresh_failed_at,
-        "retained_until": connection.retained_until,
-        "last_downstream_error_at": connection.last_downstream_error_at,
-        "updated_at": connection.updated_at,
-    }
-
-
-def _connection(row: Row, box: Box) -> Connection:
-    id, sealed = row["id"], row["settings"]
-    granted_at = row["granted_at"]
-    return Connection(
-        id=id,
-        consumer_id=row["consumer_id"],
-        unified_api=row["unified_api"],
-        service_id=row["service_id"],
-        enabled=bool(row["enabled"]),
-        settings=_open_settings(box, id, row["settings_generation"], sealed) if sealed else {},
-        metadata=msgspec.json.decode(row["metadata"]) if row["metadata"] else {},
-        configuration=msgspec.json.decode(row["configuration"]) if row["configuration"] else {},
-        choices=msgspec.json.decode(row["choices"]) if row["choices"] else {},
-        grant=Grant(
-            granted_at=granted_at,
-            issued_at=row["issued_at"],
-            expires_at=row["expires_at"],
-            refreshable=bool(row["refreshable"]),
-            refresh_expires_at=row["refresh_expires_at"],
-        )
-        if granted_at is not None
-        else None,
-        revoked_at=row["revoked_at"],
-        pending_until=row["pending_until"],
-        validation=row["validation"],
-        last_refresh_failed_at=row["last_refresh_failed_at"],
-        retained_until=row["retained_until"],
-        last_downstream_error_at=row["last_downstream_error_at"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        version=row["version"],
-        settings_generation=row["settings_generation"],
-        credential_generation=row["credential_generation"],
-    )
-
-
-def _open_settings(box: Box, id: str, generation: int, sealed: bytes) -> Mapping[str, Any]:
-    place = Place("connections", "settings", box.application_id, (id,), generation)
-    opened: Mapping[str, Any] = msgspec.json.decode(box.open(place, sealed))
-    return opened
-
-
-def _seal_token(scope: Scope, connection: Connection, token: OAuthToken | None | _Keep, box: Box) -> bytes | None:
-    if token is None or isinstance(token, _Keep):
-        return None
-    place = _place(scope, connection, "credential", connection.credential_generation)
-    return box.seal(place, msgspec.json.encode(token.dump()))
-
-
-def _place(scope: Scope, connection: Connection, column: str, generation: int) -> Place:
-    """The row's own random id binds a sealed value to this connection, also if it is deleted and made again."""
-    return Place("connections", column, scope.application_id, (connection.id,), generation)
-
-
-def _key(scope: Scope, unified_api: str, service_id: str) -> dict[str, Any]:
-    return {
-        "application_id": scope.application_id,
-        "consumer_id": scope.consumer_id,
-        "unified_api": unified_api,
-        "service_id": service_id,
-    }
-
-
-def _json(value: Mapping[str, Any]) -> str | None:
-    return msgspec.json.encode(dict(value)).decode() if value else None

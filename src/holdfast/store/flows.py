@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.domain.tenancy import Scope
+from holdfast.domain.tenancy import Caller, ConsumerScope
 from holdfast.errors import OAuthInvalidStateError
 from holdfast.store import Store
 from holdfast.store.engine.database import Row
@@ -86,7 +86,7 @@ class Pending:
     captured: dict[str, str]
 
 
-async def begin(scope: Scope, store: Store, state_mac: bytes, flow: Flow) -> None:
+async def begin(scope: ConsumerScope, store: Store, state_mac: bytes, flow: Flow) -> None:
     """Remembers `flow` under its state's MAC, and forgets the oldest of too many."""
     now = store.clock.now()
     sealed = await _seal(store, scope, "flows", state_mac, flow.verifier) if flow.verifier else None
@@ -107,7 +107,7 @@ async def begin(scope: Scope, store: Store, state_mac: bytes, flow: Flow) -> Non
     await store.q.run(_CAP, **connection, state_mac=state_mac, open=OPEN_FLOWS)
 
 
-async def spend(store: Store, state_mac: bytes, binding_mac: bytes) -> tuple[Scope, Flow]:
+async def spend(store: Store, state_mac: bytes, binding_mac: bytes) -> tuple[ConsumerScope, Flow]:
     """The flow of a state, once. OAuthInvalidStateError if it is unknown, expired, spent or of another browser.
 
     Another browser does not spend it: whoever began the flow may still end it.
@@ -115,7 +115,7 @@ async def spend(store: Store, state_mac: bytes, binding_mac: bytes) -> tuple[Sco
     row = await store.q.one(_SPEND, state_mac=state_mac, binding_mac=binding_mac, now=store.clock.now())
     if row is None:
         raise OAuthInvalidStateError()
-    scope = Scope(row["application_id"], row["consumer_id"], "callback")
+    scope = ConsumerScope(row["application_id"], Caller.own("callback"), row["consumer_id"])
     flow = Flow(
         unified_api=row["unified_api"],
         service_id=row["service_id"],
@@ -129,7 +129,7 @@ async def spend(store: Store, state_mac: bytes, binding_mac: bytes) -> tuple[Sco
     return scope, flow
 
 
-async def await_confirmation(scope: Scope, store: Store, token_mac: bytes, pending: Pending) -> None:
+async def await_confirmation(scope: ConsumerScope, store: Store, token_mac: bytes, pending: Pending) -> None:
     """Keeps a code, sealed, until `spend_confirmation`."""
     now = store.clock.now()
     members = {
@@ -148,17 +148,17 @@ async def await_confirmation(scope: Scope, store: Store, token_mac: bytes, pendi
     )
 
 
-async def try_confirmation(store: Store, token_mac: bytes) -> tuple[Scope, Pending] | None:
+async def try_confirmation(store: Store, token_mac: bytes) -> tuple[ConsumerScope, Pending] | None:
     """What a confirm token stands for, counting the try; None if it is unknown, expired, spent or tried too often."""
     row = await store.q.one(_TRY, token_mac=token_mac, now=store.clock.now(), limit=TRIES)
     if row is None:
         return None
-    scope = Scope(row["application_id"], row["consumer_id"], "confirm")
+    scope = ConsumerScope(row["application_id"], Caller.own("confirm"), row["consumer_id"])
     opened = await _open(store, scope, "confirmations", token_mac, row)
     return scope, Pending(unified_api=row["unified_api"], service_id=row["service_id"], **opened)
 
 
-async def spend_confirmation(scope: Scope, store: Store, token_mac: bytes) -> bool:
+async def spend_confirmation(scope: ConsumerScope, store: Store, token_mac: bytes) -> bool:
     """Spends a confirm token; False if another request was quicker."""
     row = await store.q.one(
         _SPEND_CONFIRMATION,
@@ -175,7 +175,7 @@ async def sweep(store: Store, before: int) -> int:
     return sum([await store.q.run(statement, before=before) for statement in _SWEEP])
 
 
-def _key(scope: Scope, unified_api: str, service_id: str) -> dict[str, Any]:
+def _key(scope: ConsumerScope, unified_api: str, service_id: str) -> dict[str, Any]:
     return {
         "application_id": scope.application_id,
         "consumer_id": scope.consumer_id,
@@ -184,15 +184,15 @@ def _key(scope: Scope, unified_api: str, service_id: str) -> dict[str, Any]:
     }
 
 
-async def _seal(store: Store, scope: Scope, table: str, mac: bytes, value: Any) -> bytes:
+async def _seal(store: Store, scope: ConsumerScope, table: str, mac: bytes, value: Any) -> bytes:
     box = await store.box(scope)
     return box.seal(_place(scope, table, mac), msgspec.json.encode(value))
 
 
-async def _open(store: Store, scope: Scope, table: str, mac: bytes, row: Row) -> Any:
+async def _open(store: Store, scope: ConsumerScope, table: str, mac: bytes, row: Row) -> Any:
     box = await store.box(scope)
     return msgspec.json.decode(box.open(_place(scope, table, mac), row["sealed"]))
 
 
-def _place(scope: Scope, table: str, mac: bytes) -> Place:
-    return Place(table, "sealed", scope.application_id, (scope.consumer_id or "", mac.hex()), 0)
+def _place(scope: ConsumerScope, table: str, mac: bytes) -> Place:
+    return Place(table, "sealed", scope.application_id, (scope.consumer_id, mac.hex()), 0)

@@ -1,25 +1,150 @@
-"""Who opened which credential, and why. Written before the credential is used, so nothing is opened unseen."""
+"""Who opened which credential, and why: written before the credential is used, so nothing is opened unseen.
+
+A use must not wait for a disk. An entry is therefore one line appended to this process's own file, which outlives the
+process however it ends; within a second `drain` takes the lines into the table `journal`, where they are kept. What
+can be lost is what a *machine* that dies had not written yet: the lines of the last second or so, never a part of one
+that was drained. A file that cannot be written stops the use (Unavailable): no entry, no credential.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import fcntl
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from holdfast.clock import Clock
 from holdfast.domain.tenancy import Scope
-from holdfast.store import Store, new_id
+from holdfast.errors import Unavailable
+from holdfast.store.engine.database import Database, Row
 
-_APPEND = """
-INSERT INTO journal (id, application_id, consumer_id, connection_id, actor, reason, generation, at)
-VALUES (:id, :application_id, :consumer_id, :connection_id, :actor, :reason, :generation, :at)"""
+if TYPE_CHECKING:
+    from holdfast.store import Store
+
+log = structlog.get_logger()
+
+# Seconds between two drains.
+DRAIN_EVERY = 1.0
+_BATCH = 500
+_COLUMNS = ("id", "application_id", "consumer_id", "connection_id", "actor", "reason", "generation", "at")
+_INSERT = f"""
+INSERT INTO journal ({", ".join(_COLUMNS)}) VALUES ({", ".join(":" + c for c in _COLUMNS)})
+ON CONFLICT (id) DO NOTHING"""
+_OF_APPLICATION = """
+SELECT * FROM journal WHERE application_id = :application_id ORDER BY at DESC, id DESC LIMIT :limit"""
+
+_Entry = tuple[str, str, str, str, str, str, int, int]
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Entry).decode
 
 
-async def append(scope: Scope, store: Store, *, connection_id: str, reason: str, generation: int) -> None:
-    """Records that `scope.actor` opens the credential of `connection_id` at `generation`, for `reason`."""
-    await store.q.run(
-        _APPEND,
-        id=new_id(),
-        application_id=scope.application_id,
-        consumer_id=scope.consumer_id or "",
-        connection_id=connection_id,
-        actor=scope.actor,
-        reason=reason,
-        generation=generation,
-        at=store.clock.now(),
-    )
+class Journal:
+    """The journal of one process. `directory` has its files, and those that others left behind."""
+
+    def __init__(self, directory: Path, database: Database, clock: Clock) -> None:
+        self._directory = directory
+        self._database = database
+        self._clock = clock
+        self._process = f"{os.getpid()}-{os.urandom(6).hex()}"
+        self._written = 0
+        self._current: _File | None = None
+        self._waiting: list[_File] = []
+        self._draining = asyncio.Lock()
+
+    def append(self, scope: Scope, *, connection_id: str, reason: str, generation: int) -> None:
+        """Records that `scope` opens the credential of `connection_id` at `generation`, for `reason`. Unavailable."""
+        self._written += 1
+        entry = (
+            f"{self._process}-{self._written}", scope.application_id, scope.consumer or "", connection_id,
+            scope.actor, reason, generation, self._clock.now(),
+        )  # fmt: skip
+        try:
+            if self._current is None:
+                self._directory.mkdir(mode=0o700, exist_ok=True)
+                self._current = _File.create(self._directory / f"{self._process}-{self._written}.log")
+            self._current.write(_encode(entry) + b"\n")
+        except OSError as error:
+            raise Unavailable(f"The journal cannot be written: {error.strerror}.") from None
+
+    async def drain(self) -> None:
+        """Takes what this process has written so far into the table. Unavailable if the database is away."""
+        async with self._draining:
+            if self._current is not None:
+                self._waiting.append(self._current)
+                self._current = None  # what is written from here on goes into the next file
+            while self._waiting:
+                await self._take(self._waiting[0])
+                self._waiting.pop(0).remove()
+
+    async def adopt(self) -> None:
+        """Takes what processes wrote that are no more. Unavailable if the database is away."""
+        for path in sorted(self._directory.glob("*.log")):
+            file = _File.of_the_dead(path)
+            if file is not None:
+                await self._take(file)
+                file.remove()
+
+    async def _take(self, file: _File) -> None:
+        entries = file.entries()
+        for begin in range(0, len(entries), _BATCH):
+            async with self._database.transaction() as q:
+                for entry in entries[begin : begin + _BATCH]:
+                    # The same line may come twice: a process can die between this and the removal of its file.
+                    await q.run(_INSERT, **dict(zip(_COLUMNS, entry, strict=True)))
+
+
+class _File:
+    """A file of lines, locked while the process lives that writes it."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+
+    @classmethod
+    def create(cls, path: Path) -> _File:
+        file = cls(path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600))
+        fcntl.flock(file._descriptor, fcntl.LOCK_EX)
+        return file
+
+    @classmethod
+    def of_the_dead(cls, path: Path) -> _File | None:
+        """The file, locked for us, if nobody who lives has it."""
+        try:
+            file = cls(path, os.open(path, os.O_RDWR | os.O_CLOEXEC))
+        except FileNotFoundError:  # another process was quicker
+            return None
+        try:
+            fcntl.flock(file._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file._descriptor)
+            return None
+        return file
+
+    def write(self, line: bytes) -> None:
+        """OSError unless the whole line was taken."""
+        if os.write(self._descriptor, line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def entries(self) -> list[_Entry]:
+        """What stands in the file; a line that a dying machine or a full disk cut short never let anything be used."""
+        found = []
+        for line in self._path.read_bytes().splitlines():
+            try:
+                found.append(_decode(line))
+            except msgspec.DecodeError:
+                log.warning("journal_line_cut")
+        return found
+
+    def remove(self) -> None:
+        self._path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+
+async def recent(scope: Scope, store: Store, limit: int = 1000) -> list[Row]:
+    """The entries of the application, the latest first, as far as they have been drained."""
+    return await store.q.all(_OF_APPLICATION, application_id=scope.application_id, limit=limit)

@@ -6,18 +6,17 @@ Both are appended in the transaction of the change they follow from, so neither 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import msgspec
 
 from holdfast.domain.connection import Connection
-from holdfast.domain.credential import OAuthToken
+from holdfast.domain.credential import Credential, OAuthToken, Secret
 from holdfast.domain.event import EventType
-from holdfast.domain.tenancy import Scope
+from holdfast.domain.tenancy import Caller, ConsumerScope, Scope
 from holdfast.store import Store, new_id
 from holdfast.store.engine.database import Row
+from holdfast.store.rows import key_of
 from holdfast.store.seal.keyring import Place
 
 # How long a worker may take over one revocation before another one takes it: longer than any outbound call.
@@ -59,12 +58,9 @@ class Revocation:
     """A grant to be ended at its provider, with all that this needs, though its connection may be gone."""
 
     id: str
-    scope: Scope
-    connection_id: str
-    unified_api: str
-    service_id: str
-    settings: Mapping[str, Any] = field(repr=False)
-    token: OAuthToken
+    scope: ConsumerScope
+    connection: Connection
+    credential: Credential
     attempts: int = 0
 
 
@@ -92,32 +88,31 @@ async def announce(scope: Scope, store: Store, connection: Connection, events: l
         )
 
 
-async def announced(scope: Scope, store: Store) -> list[str]:
+async def announced(scope: ConsumerScope, store: Store) -> list[str]:
     """The types of a consumer's events so far, oldest first."""
     rows = await store.q.all(_EVENTS, application_id=scope.application_id, consumer_id=scope.consumer_id)
     return [row["event_type"] for row in rows]
 
 
-async def owe_revocation(scope: Scope, store: Store, connection: Connection, token: OAuthToken) -> Revocation:
+async def owe_revocation(
+    scope: ConsumerScope, store: Store, connection: Connection, credential: Credential
+) -> Revocation:
     """Appends a revocation and leases it to the caller, who may try it at once."""
     box = await store.box(scope)
     id, now = new_id(), store.clock.now()
-    sealed = msgspec.json.encode({"settings": dict(connection.settings), "token": token.dump()})
+    assert credential.token is not None
+    secrets = {id: secret.reveal() for id, secret in credential.secrets.items()}
+    members = {"settings": dict(connection.settings), "secrets": secrets, "token": credential.token.dump()}
     await store.q.run(
         _OWE,
+        **key_of(scope, connection.unified_api, connection.service_id),
         id=id,
-        application_id=scope.application_id,
-        consumer_id=connection.consumer_id,
         connection_id=connection.id,
-        unified_api=connection.unified_api,
-        service_id=connection.service_id,
-        sealed=box.seal(_place(scope.application_id, id), sealed),
+        sealed=box.seal(_place(scope.application_id, id), msgspec.json.encode(members)),
         now=now,
         lease_until=now + LEASE,
     )
-    return Revocation(
-        id, scope, connection.id, connection.unified_api, connection.service_id, connection.settings, token
-    )
+    return Revocation(id, scope, connection, credential)
 
 
 async def due_revocation(store: Store) -> Revocation | None:
@@ -144,19 +139,15 @@ async def postpone(scope: Scope, store: Store, revocation: Revocation, due_at: i
 
 
 async def _revocation(store: Store, row: Row) -> Revocation:
-    scope = Scope(row["application_id"], row["consumer_id"], "worker")
+    scope = ConsumerScope(row["application_id"], Caller.own("worker"), row["consumer_id"])
     box = await store.box(scope)
     opened = msgspec.json.decode(box.open(_place(scope.application_id, row["id"]), row["sealed"]))
-    return Revocation(
-        id=row["id"],
-        scope=scope,
-        connection_id=row["connection_id"],
-        unified_api=row["unified_api"],
-        service_id=row["service_id"],
-        settings=opened["settings"],
-        token=OAuthToken.load(opened["token"]),
-        attempts=row["attempts"],
+    connection = Connection(
+        row["connection_id"], row["consumer_id"], row["unified_api"], row["service_id"], settings=opened["settings"]
     )
+    secrets = {id: Secret(value) for id, value in opened["secrets"].items()}
+    credential = Credential(OAuthToken.load(opened["token"]), secrets)
+    return Revocation(row["id"], scope, connection, credential, row["attempts"])
 
 
 def _place(application_id: str, id: str) -> Place:

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from holdfast.domain.credential import Client, Secret
-from holdfast.domain.tenancy import ApiKey, Application, Integration, Scope
+from holdfast.domain.tenancy import ApiKey, Application, ConsumerScope, Integration, Scope
 from holdfast.errors import EntityNotFoundError, IntegrityError
 from holdfast.store import Store
 from holdfast.store.engine.database import Row
@@ -164,7 +164,7 @@ async def delete_integration(scope: Scope, store: Store, unified_api: str, servi
     return await store.q.run(_DELETE_INTEGRATION, **_integration_key(scope, unified_api, service_id)) > 0
 
 
-async def ensure_consumer(scope: Scope, store: Store) -> None:
+async def ensure_consumer(scope: ConsumerScope, store: Store) -> None:
     """A consumer exists from its first write on."""
     await store.q.run(
         _UPSERT_CONSUMER, application_id=scope.application_id, consumer_id=scope.consumer_id, now=store.clock.now()

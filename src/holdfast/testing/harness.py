@@ -152,10 +152,10 @@ class Deployment:
 
     async def events(self, consumer: str | None = None) -> list[str]:
         """The types of the consumer's events so far, without their common prefix."""
-        from holdfast.domain.tenancy import Scope
+        from holdfast.domain.tenancy import Caller, ConsumerScope
         from holdfast.store import outbox
 
-        scope = Scope(self.application_id, consumer or self.consumer, "test")
+        scope = ConsumerScope(self.application_id, Caller.own("test"), consumer or self.consumer)
         found = await outbox.announced(scope, self.vault.store)
         return [event.removeprefix("vault.connection.") for event in found]
 

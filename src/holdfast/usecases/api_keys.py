@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 import zlib
 
-from holdfast.domain.tenancy import DEFAULT_KEY_SCOPES, KEY_SCOPES, ApiKey, Scope
+from holdfast.domain.tenancy import ACTIONS, DEFAULT_ACTIONS, ApiKey, Scope
 from holdfast.errors import RequestValidationError
 from holdfast.store import Store, new_id, tenants
 from holdfast.usecases.vault import Vault
@@ -20,15 +20,15 @@ KEY_LIMIT = 512
 
 
 async def issue(
-    scope: Scope, vault: Vault, store: Store, scopes: tuple[str, ...] = DEFAULT_KEY_SCOPES
+    scope: Scope, vault: Vault, store: Store, scopes: tuple[str, ...] = DEFAULT_ACTIONS
 ) -> tuple[ApiKey, str]:
     """Makes an API key for the application; its text is given here once and kept nowhere.
 
     RequestValidationError for a scope that does not exist.
     """
-    unknown = [s for s in scopes if s not in KEY_SCOPES]
+    unknown = [s for s in scopes if s not in ACTIONS]
     if unknown or not scopes:
-        raise RequestValidationError(f"scopes are some of {', '.join(KEY_SCOPES)}.")
+        raise RequestValidationError(f"scopes are some of {', '.join(ACTIONS)}.")
     text = _new_key(scope.application_id)
     key = ApiKey(
         id=new_id(),

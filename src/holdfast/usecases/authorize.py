@@ -21,7 +21,7 @@ from holdfast.domain.connection import (
     has_client,
     missing_for_authorization,
 )
-from holdfast.domain.tenancy import Application, Scope
+from holdfast.domain.tenancy import Application, Caller, ConsumerScope, Scope
 from holdfast.errors import (
     ConnectionSettingsError,
     EntityNotFoundError,
@@ -36,12 +36,12 @@ from holdfast.errors import (
 from holdfast.grants.authorize import authorization_url, manifest_scopes, new_verifier, read_callback, uses_pkce
 from holdfast.grants.flow import Setup
 from holdfast.store import Store, connections, flows
-from holdfast.store.connections import Change
+from holdfast.store.connections import Change, Stored
 from holdfast.store.flows import Flow, Pending
 from holdfast.usecases import links, revocations
 from holdfast.usecases.credential.redeem import redeem
 from holdfast.usecases.credential.setup import setup
-from holdfast.usecases.subject import Subject, application, require_enabled, subject
+from holdfast.usecases.subject import Subject, application, find_subject, require_enabled, with_connection
 from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
@@ -91,7 +91,7 @@ async def begin(vault: Vault, service_id: str, application_id: str, query: Mappi
     OAuthRedirectUriError when the redirect_uri is not the application's, RequestValidationError when the
     application demands a nonce and there is none; everything after that is `Returned`.
     """
-    app = await application(Scope(application_id, None, "link"), vault)
+    app = await application(Scope(application_id, Caller.own("link")), vault)
     target = return_target(vault, app, query.get("redirect_uri"))
     nonce = _nonce(app, query.get("nonce"))
     failure = Failure(target, "authorize", service_id, application_id)
@@ -125,7 +125,7 @@ async def callback(vault: Vault, context: str, query: Mapping[str, str], cookies
     return Redirect(location, Cookie(cookie, "", 0) if flow.binding_mac else None)
 
 
-async def confirm(scope: Scope, vault: Vault, unified_api: str, service_id: str, token: str) -> Subject:
+async def confirm(scope: ConsumerScope, vault: Vault, unified_api: str, service_id: str, token: str) -> Subject:
     """Redeems the code that waits under `token`, for the consumer who began the authorization.
 
     EntityNotFoundError if the token is unknown, expired, used or tried too often; UnauthorizedError if it is
@@ -139,10 +139,10 @@ async def confirm(scope: Scope, vault: Vault, unified_api: str, service_id: str,
     asked = (scope.application_id, scope.consumer_id, unified_api, service_id)
     if asked != (owner.application_id, owner.consumer_id, pending.unified_api, pending.service_id):
         raise UnauthorizedError("The confirmation belongs to another consumer or connection.")
-    if not await flows.spend_confirmation(scope, vault.store, mac):
-        raise EntityNotFoundError("confirm_token", "***")
     about = await _with_connection(scope, vault, unified_api, service_id)
     require_enabled(about)
+    if not await flows.spend_confirmation(scope, vault.store, mac):
+        raise EntityNotFoundError("confirm_token", "***")
     try:
         return await redeem(scope, vault, about, pending)
     except HoldfastError:
@@ -150,7 +150,7 @@ async def confirm(scope: Scope, vault: Vault, unified_api: str, service_id: str,
         raise
 
 
-async def _stop_waiting(scope: Scope, vault: Vault, about: Subject) -> None:
+async def _stop_waiting(scope: ConsumerScope, vault: Vault, about: Subject) -> None:
     """The code is spent and gave nothing: there is nothing left to confirm."""
 
     def decide(before: Connection | None) -> Change | None:
@@ -159,9 +159,11 @@ async def _stop_waiting(scope: Scope, vault: Vault, about: Subject) -> None:
     await connections.change(scope, vault.store, about.connector, about.unified_api, decide)
 
 
-async def delegate(scope: Scope, vault: Vault, unified_api: str, service_id: str, redirect_uri: str | None) -> str:
+async def delegate(
+    scope: ConsumerScope, vault: Vault, unified_api: str, service_id: str, redirect_uri: str | None
+) -> str:
     """A flow state for a product that sends its customer to the provider itself and answers for who comes back."""
-    about = await subject(scope, vault, unified_api, service_id)
+    about = await find_subject(scope, vault, unified_api, service_id)
     if about.connector.auth.oauth is None or about.connector.auth.oauth.authorize is None:
         raise InvalidStateError("This connector has no browser authorization.")
     target = return_target(vault, await application(scope, vault), redirect_uri)
@@ -174,7 +176,7 @@ async def delegate(scope: Scope, vault: Vault, unified_api: str, service_id: str
 
 async def revoke(vault: Vault, service_id: str, application_id: str, query: Mapping[str, str]) -> Redirect:
     """Ends the grant that a revoke link names: here at once, at the provider from the outbox."""
-    app = await application(Scope(application_id, None, "link"), vault)
+    app = await application(Scope(application_id, Caller.own("link")), vault)
     target = return_target(vault, app, query.get("redirect_uri"), required=True)
     try:
         scope, about = await _linked(vault, service_id, application_id, query.get("state", ""), "revoke")
@@ -187,13 +189,13 @@ async def revoke(vault: Vault, service_id: str, application_id: str, query: Mapp
     return Redirect(f"{target}?disconnected" if target == vault.callback_page else target)
 
 
-async def disconnect(scope: Scope, vault: Vault, about: Subject) -> Subject:
+async def disconnect(scope: ConsumerScope, vault: Vault, about: Subject) -> Subject:
     """Drops the connection's grant and tells the provider; settings and metadata stay."""
 
     def decide(before: Connection | None) -> Change | None:
         return Change(disconnected(before, vault.clock.now()), None) if before and before.grant else None
 
-    return about.holding(await revocations.drop_grant(scope, vault, about, decide))
+    return about.with_connection(await revocations.drop_grant(scope, vault, about, decide))
 
 
 def return_target(vault: Vault, app: Application, redirect_uri: str | None, *, required: bool = False) -> str:
@@ -212,25 +214,29 @@ def return_target(vault: Vault, app: Application, redirect_uri: str | None, *, r
 
 async def _linked(
     vault: Vault, service_id: str, application_id: str, state: str, aud: links.Audience
-) -> tuple[Scope, Subject]:
+) -> tuple[ConsumerScope, Subject]:
     """Who and what a link state names; its names must be those of the path."""
     link = links.read(vault, state, aud)
     if (link.service_id, link.application_id) != (service_id, application_id):
         raise OAuthInvalidStateError()
-    scope = Scope(application_id, link.consumer_id, "link")
+    scope = ConsumerScope(application_id, Caller.own("link"), link.consumer_id)
     return scope, await _with_connection(scope, vault, link.unified_api, service_id)
 
 
-async def _with_connection(scope: Scope, vault: Vault, unified_api: str, service_id: str) -> Subject:
-    about = await subject(scope, vault, unified_api, service_id)
-    return about.holding(await connections.one(scope, vault.store, unified_api, service_id))
+async def _with_connection(scope: ConsumerScope, vault: Vault, unified_api: str, service_id: str) -> Subject:
+    return await with_connection(scope, vault, await find_subject(scope, vault, unified_api, service_id))
 
 
 async def _open_flow(
-    scope: Scope, vault: Vault, about: Subject, app: Application, target: str, nonce: str | None, asked: str | None
+    scope: ConsumerScope,
+    vault: Vault,
+    about: Subject,
+    app: Application,
+    target: str,
+    nonce: str | None,
+    asked: str | None,
 ) -> Redirect:
-    settings = about.connection.settings if about.connection else {}
-    missing = missing_for_authorization(about.connector, settings)
+    missing = missing_for_authorization(about.connector, about.connection)
     if missing:
         raise ConnectionSettingsError(f"Fill in {', '.join(missing)} first.")
     known = setup(vault, about)
@@ -262,7 +268,7 @@ async def _open_flow(
     return Redirect(location, cookie)
 
 
-async def _answered(scope: Scope, vault: Vault, flow: Flow, target: str, query: Mapping[str, str]) -> str:
+async def _answered(scope: ConsumerScope, vault: Vault, flow: Flow, target: str, query: Mapping[str, str]) -> str:
     about = await _with_connection(scope, vault, flow.unified_api, flow.service_id)
     require_enabled(about)
     code, captured = read_callback(setup(vault, about), query)
@@ -274,12 +280,12 @@ async def _answered(scope: Scope, vault: Vault, flow: Flow, target: str, query: 
 
 
 async def _keep_for_confirmation(
-    scope: Scope, vault: Vault, about: Subject, pending: Pending, target: str, nonce: str
+    scope: ConsumerScope, vault: Vault, about: Subject, pending: Pending, target: str, nonce: str
 ) -> str:
     token = links.new_token(vault.keys.confirm)
     until = vault.clock.now() + flows.CONFIRMATION_LIFETIME
 
-    async def keep(tx: Store, before: Connection | None) -> None:
+    async def keep(tx: Store, held: Stored | None) -> None:
         await flows.await_confirmation(scope, tx, token.mac, pending)
 
     def decide(before: Connection | None) -> Change:

@@ -1,9 +1,9 @@
-"""Connections: seen, added, changed, imported, deleted, and what can be set for their resources."""
+"""Connections: seen, added, changed, imported and deleted."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -12,27 +12,19 @@ from msgspec.structs import replace
 from holdfast.domain.connection import Connection, State, connected, has_credentials, state
 from holdfast.domain.credential import OAuthToken, Secret
 from holdfast.domain.form import check_urls, merge, take
-from holdfast.domain.manifest.connector import Option, ResourceField
-from holdfast.domain.tenancy import Scope
-from holdfast.errors import (
-    ConnectionNotFoundError,
-    EntityNotFoundError,
-    InvalidStateError,
-    ProviderError,
-    RequestValidationError,
-)
-from holdfast.grants.call import CustomField, Verdict, custom_fields, options, verify
-from holdfast.grants.flow import drive
+from holdfast.domain.tenancy import ConsumerScope, Scope
+from holdfast.errors import ConnectionNotFoundError, InvalidStateError, ProviderError, RequestValidationError
+from holdfast.grants.call import Verdict, verify
 from holdfast.store import connections
 from holdfast.store.connections import Change
 from holdfast.usecases import revocations
-from holdfast.usecases.credential import use as credentials
-from holdfast.usecases.credential.redeem import complete
-from holdfast.usecases.credential.setup import setup
-from holdfast.usecases.subject import Subject, integrations, require_enabled, subject
+from holdfast.usecases.credential.complete import complete
+from holdfast.usecases.credential.exchange import exchange
+from holdfast.usecases.credential.use import try_out
+from holdfast.usecases.subject import Held, Subject, find_enabled, find_subject, integrations, with_connection
+from holdfast.usecases.validate import VALIDATIONS
 from holdfast.usecases.vault import Vault
 
-VALIDATIONS: Mapping[Verdict, Literal["ok", "failed"] | None] = {"ok": "ok", "invalid": "failed", "unknown": None}
 METADATA_LIMIT = 65_536
 DEFAULTS_LIMIT = 200
 
@@ -54,18 +46,17 @@ class Import(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Mapping[str, Any] | None | UnsetType = UNSET
 
 
-async def one(scope: Scope, vault: Vault, unified_api: str, service_id: str) -> Subject:
+async def one(scope: ConsumerScope, vault: Vault, unified_api: str, service_id: str) -> Subject:
     """The subject with the consumer's connection, if there is one."""
-    found = await subject(scope, vault, unified_api, service_id)
-    return found.holding(await connections.one(scope, vault.store, unified_api, service_id))
+    return await with_connection(scope, vault, await find_subject(scope, vault, unified_api, service_id))
 
 
 async def every(scope: Scope, vault: Vault, unified_api: str | None, configured: bool | None) -> list[Subject]:
-    """All integrations that are switched on, each with the consumer's connection.
+    """All integrations that are switched on, each with the connection of the scope's consumer, if it has one.
 
     `unified_api` keeps one API's, `configured` those with (True) or without (False) a connection.
     """
-    held = await connections.of_consumer(scope, vault.store) if scope.consumer_id else {}
+    held = await connections.of_consumer(scope, vault.store) if isinstance(scope, ConsumerScope) else {}
     found = []
     for (api, service_id), integration in (await integrations(scope, vault)).items():
         wanted = integration.enabled and unified_api in (None, api)
@@ -75,154 +66,78 @@ async def every(scope: Scope, vault: Vault, unified_api: str | None, configured:
     return [s for s in found if configured is None or configured == (s.connection is not None)]
 
 
-async def add(scope: Scope, vault: Vault, unified_api: str, service_id: str, patch: Patch) -> Subject:
+async def add(scope: ConsumerScope, vault: Vault, unified_api: str, service_id: str, patch: Patch) -> Subject:
     """Creates the connection, enabled unless the patch says otherwise; an existing one is updated."""
     if patch.enabled is UNSET:
         patch = msgspec.structs.replace(patch, enabled=True)
     return await update(scope, vault, unified_api, service_id, patch)
 
 
-async def update(scope: Scope, vault: Vault, unified_api: str, service_id: str, patch: Patch) -> Subject:
+async def update(scope: ConsumerScope, vault: Vault, unified_api: str, service_id: str, patch: Patch) -> Subject:
     """Applies `patch` to the connection, which is created if need be.
 
     New settings of a connector that can be asked whether they work are tried first; credentials that the service
     refuses make the connection `invalid`. ConnectionSettingsError for settings that do not fit.
     """
-    about = await one(scope, vault, unified_api, service_id)
-    require_enabled(about)
-    if patch == Patch() and about.connection:
-        return about
-    tried = _patched(scope, vault, about, about.connection, patch)
-    verdict = await _verdict(vault, about, tried)
+    subject = await with_connection(scope, vault, await find_enabled(scope, vault, unified_api, service_id))
+    if patch == Patch() and subject.connection:
+        return subject
+    tried = _patched(scope, vault, subject, subject.connection, patch)
+    verdict = await _verdict(scope, vault, subject, tried)
 
     def decide(before: Connection | None) -> Change:
-        after = _patched(scope, vault, about, before, patch)
-        if verdict is not None and after.settings == tried.settings:
+        after = _patched(scope, vault, subject, before, patch)
+        if verdict is not None and after.same_settings(tried):
             after = replace(after, validation=VALIDATIONS[verdict])
         return Change(after)
 
-    _, after = await connections.change(scope, vault.store, about.connector, unified_api, decide)
-    return about.holding(after)
+    before, after = await connections.change(scope, vault.store, subject.connector, unified_api, decide)
+    assert after is not None  # a patch deletes nothing
+    held = subject.holding(after)
+    return await complete(scope, vault, held) if _has_new_credentials(before, held) else held
 
 
-async def import_(scope: Scope, vault: Vault, unified_api: str, service_id: str, given: Import) -> Subject:
+async def import_(scope: ConsumerScope, vault: Vault, unified_api: str, service_id: str, given: Import) -> Subject:
     """Creates or replaces the connection with credentials obtained elsewhere; they count as confirmed."""
-    about = await one(scope, vault, unified_api, service_id)
-    require_enabled(about)
-    if given.token is not None and about.connector.auth.oauth is None:
+    subject = await find_enabled(scope, vault, unified_api, service_id)
+    if given.token is not None and subject.connector.auth.oauth is None:
         raise InvalidStateError("This connector takes its credentials as settings, not as tokens.")
 
     def decide(before: Connection | None) -> Change:
         connection = before or connections.blank(scope, unified_api, service_id)
-        settings = take(about.connector, connection.settings, given.settings)
-        check_urls(about.connector, settings, vault.catalog.allowed_hosts(about.connector))
+        after = take(subject.connector, connection, given.settings)
+        check_urls(subject.connector, after, vault.catalog.allowed_hosts(subject.connector))
         after = replace(
-            connection,
+            after,
             enabled=True,
-            settings=settings,
-            validation=connection.validation if settings == connection.settings else None,
+            validation=connection.validation if after.same_settings(connection) else None,
             metadata=_metadata(connection.metadata, given.metadata),
         )
         if given.token is None:
             return Change(after)
-        return Change(connected(after, given.token, {}, vault.clock.now()), given.token)
+        return Change(connected(after, given.token, vault.clock.now()), given.token)
 
-    _, after = await connections.change(scope, vault.store, about.connector, unified_api, decide)
-    return about.holding(after)
+    _, after = await connections.change(scope, vault.store, subject.connector, unified_api, decide)
+    assert after is not None  # an import deletes nothing
+    held = subject.holding(after)
+    return await complete(scope, vault, held) if has_credentials(after, subject.connector) else held
 
 
-async def delete(scope: Scope, vault: Vault, unified_api: str, service_id: str) -> None:
+async def delete(scope: ConsumerScope, vault: Vault, unified_api: str, service_id: str) -> None:
     """Deletes the connection with all it holds, and ends its grant at the provider. ConnectionNotFoundError."""
-    about = await subject(scope, vault, unified_api, service_id)
+    subject = await find_subject(scope, vault, unified_api, service_id)
 
     def decide(before: Connection | None) -> Change:
         if before is None:
             raise ConnectionNotFoundError("connection", f"{unified_api}+{service_id}")
         return Change(None, None)
 
-    await revocations.drop_grant(scope, vault, about, decide)
+    await revocations.drop_grant(scope, vault, subject, decide)
 
 
-async def token(scope: Scope, vault: Vault, unified_api: str, service_id: str) -> Subject:
+async def token(scope: ConsumerScope, vault: Vault, unified_api: str, service_id: str) -> Subject:
     """Exchanges the connection's stored credentials for an access token and stores it."""
-    about = await one(scope, vault, unified_api, service_id)
-    require_enabled(about)
-    if about.connection is None:
-        raise ConnectionNotFoundError("connection", f"{unified_api}+{service_id}")
-    return await complete(scope, vault, await credentials.exchange(scope, vault, about))
-
-
-async def validate(scope: Scope, vault: Vault, unified_api: str, service_id: str) -> Subject:
-    """Tries the connection's credentials: a forced renewal for OAuth, the connector's verification otherwise.
-
-    A provider that renews no token before its time is asked with the one there is.
-    """
-    about = await one(scope, vault, unified_api, service_id)
-    require_enabled(about)
-    tried = about.connection
-    if tried is None or not has_credentials(tried, about.connector):
-        return about
-    if tried.grant and tried.grant.refreshable and credentials.renews_early(about.connector):
-        about, _ = await credentials.usable(scope, vault, about, "validate", force=True)
-        return about
-    verdict = await _verified(scope, vault, about)
-
-    def decide(before: Connection | None) -> Change | None:
-        if before is None or verdict == "unknown" or not before.same_consent(tried):
-            return None
-        return Change(replace(before, validation=VALIDATIONS[verdict])) if before.settings == tried.settings else None
-
-    _, after = await connections.change(scope, vault.store, about.connector, unified_api, decide)
-    return about.holding(after)
-
-
-async def resource_form(
-    scope: Scope, vault: Vault, unified_api: str, service_id: str, resource: str
-) -> tuple[Subject, list[tuple[ResourceField, tuple[Option, ...]]]]:
-    """The form of a resource's defaults, its selects filled from the consumer's account.
-
-    EntityNotFoundError if the resource has no such form, InvalidStateError if the connection is not authorized.
-    """
-    about = await one(scope, vault, unified_api, service_id)
-    fields = _form(about, resource)
-    _require_authorized(about)
-    try:
-        return about, [(field, await _choices(scope, vault, about, field)) for field in fields]
-    except ProviderError as error:
-        # The form in which published components look for the reason.
-        error.detail = {"error": [{"message": str(error.detail)}]}
-        raise
-
-
-async def update_resource(
-    scope: Scope,
-    vault: Vault,
-    unified_api: str,
-    service_id: str,
-    resource: str,
-    defaults: Sequence[Mapping[str, Any]] | None,
-) -> Subject:
-    """Replaces the defaults of one resource, unless None are given; other resources keep theirs."""
-    about = await one(scope, vault, unified_api, service_id)
-    _form(about, resource)
-    if defaults is None:
-        return about
-    return await update(scope, vault, unified_api, service_id, Patch(configuration={resource: defaults}))
-
-
-async def fields(scope: Scope, vault: Vault, unified_api: str, service_id: str, resource: str) -> list[CustomField]:
-    """The custom fields that the consumer's account has on `resource`; none where the service cannot list them."""
-    about = await one(scope, vault, unified_api, service_id)
-    require_enabled(about)
-    word = about.connector.fields_of(resource)
-    if resource not in about.connector.unified_apis[unified_api].resources:
-        raise EntityNotFoundError("resource", resource)
-    if word is None:
-        return []
-    _require_authorized(about)
-    return await credentials.call(
-        scope, vault, about, "custom_fields", lambda known: custom_fields(known, word, resource)
-    )
+    return await exchange(scope, vault, await find_enabled(scope, vault, unified_api, service_id))
 
 
 def state_of(vault: Vault, about: Subject) -> State:
@@ -230,22 +145,31 @@ def state_of(vault: Vault, about: Subject) -> State:
     return state(about.connection, about.connector, vault.clock.now())
 
 
-def _patched(scope: Scope, vault: Vault, about: Subject, before: Connection | None, patch: Patch) -> Connection:
+def _patched(
+    scope: ConsumerScope, vault: Vault, subject: Subject, before: Connection | None, patch: Patch
+) -> Connection:
     connection = before or replace(
-        connections.blank(scope, about.unified_api, about.connector.id), enabled=patch.enabled is not False
+        connections.blank(scope, subject.unified_api, subject.connector.id), enabled=patch.enabled is not False
     )
-    settings = connection.settings
+    after = connection
     if patch.settings is not UNSET and patch.settings is not None:
-        settings = merge(about.connector, settings, patch.settings, vault.masks, connection.id)
-        check_urls(about.connector, settings, vault.catalog.allowed_hosts(about.connector))
+        after = merge(subject.connector, connection, patch.settings)
+        check_urls(subject.connector, after, vault.catalog.allowed_hosts(subject.connector))
     return replace(
-        connection,
+        after,
         enabled=connection.enabled if patch.enabled is UNSET else patch.enabled,
-        settings=settings,
-        validation=connection.validation if settings == connection.settings else None,
+        validation=connection.validation if after.same_settings(connection) else None,
         metadata=_metadata(connection.metadata, patch.metadata),
         configuration=_configuration(connection.configuration, patch.configuration),
     )
+
+
+def _has_new_credentials(before: Connection | None, held: Held) -> bool:
+    """Whether a form was filled in that connects by itself, without a grant."""
+    after, connector = held.connection, held.connector
+    if connector.auth.oauth is not None or not after.enabled or after.validation == "failed":
+        return False
+    return (before is None or not after.same_settings(before)) and has_credentials(after, connector)
 
 
 def _metadata(stored: Mapping[str, Any], sent: Mapping[str, Any] | None | UnsetType) -> Mapping[str, Any]:
@@ -269,50 +193,24 @@ def _configuration(
     return {**stored, **sent}
 
 
-async def _verdict(vault: Vault, about: Subject, tried: Connection) -> Verdict | None:
+async def _verdict(scope: ConsumerScope, vault: Vault, subject: Subject, tried: Connection) -> Verdict | None:
     """What the service says of new settings; None if there is nothing new to ask about."""
-    before = about.connection.settings if about.connection else {}
-    if about.connector.auth.oauth is not None or about.connector.verify is None or tried.settings == before:
+    before = subject.connection
+    if subject.connector.auth.oauth is not None or subject.connector.verify is None:
         return None
-    if not tried.enabled or not has_credentials(tried, about.connector):
+    unchanged = tried.same_settings(before) if before else not (tried.settings or tried.secrets)
+    if unchanged or not tried.enabled or not has_credentials(tried, subject.connector):
         return None
     try:
-        return await drive(verify(setup(vault, about, tried.settings)), vault.send)
+        return await try_out(scope, vault, subject, tried, verify)
     except ProviderError:
         return "unknown"
-
-
-async def _verified(scope: Scope, vault: Vault, about: Subject) -> Verdict:
-    if about.connector.verify is None:
-        return "unknown"
-    return await credentials.call(scope, vault, about, "validate", verify)
-
-
-def _form(about: Subject, resource: str) -> tuple[ResourceField, ...]:
-    form = about.connector.unified_apis[about.unified_api].config.get(resource)
-    if form is not None:
-        return form
-    if resource in about.connector.unified_apis[about.unified_api].resources:
-        return ()
-    raise EntityNotFoundError("resource", resource)
-
-
-def _require_authorized(about: Subject) -> None:
-    if about.connection is None or not has_credentials(about.connection, about.connector):
-        raise InvalidStateError("The connection is not authorized yet.")
-
-
-async def _choices(scope: Scope, vault: Vault, about: Subject, field: ResourceField) -> tuple[Option, ...]:
-    word = field.options_from
-    if word is None:
-        return tuple(o if isinstance(o, Option) else Option(label=o, value=o) for o in field.options)
-    return await credentials.call(scope, vault, about, "options", lambda known: options(known, word))
 
 
 def imported_token(
     access_token: str | None, refresh_token: str | None, issued_at: int, expires_at: int | None
 ) -> OAuthToken | None:
-    """A token from elsewhere; times are ms. Without an access token, or without a lifetime, it is renewed first."""
+    """A token from elsewhere; times are ms. Without an access token, or without a lifetime, it is refreshed first."""
     if not access_token and not refresh_token:
         return None
     return OAuthToken(

@@ -18,7 +18,7 @@ import msgspec
 
 from holdfast.domain.connection import Connection
 from holdfast.domain.mac import Mac
-from holdfast.domain.tenancy import Scope
+from holdfast.domain.tenancy import ConsumerScope, Scope
 from holdfast.errors import OAuthInvalidStateError
 from holdfast.usecases.vault import Vault
 
@@ -61,11 +61,11 @@ class State:
     mac: bytes
 
 
-def sign(scope: Scope, vault: Vault, unified_api: str, service_id: str, aud: Audience, jti: str) -> str:
+def sign(scope: ConsumerScope, vault: Vault, unified_api: str, service_id: str, aud: Audience, jti: str) -> str:
     """A link state for the connection, valid for an hour."""
     now = vault.clock.now() // 1000
     link = Link(
-        consumer_id=scope.consumer_id or "",
+        consumer_id=scope.consumer_id,
         unified_api=unified_api,
         service_id=service_id,
         application_id=scope.application_id,

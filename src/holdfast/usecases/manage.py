@@ -9,7 +9,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from holdfast.domain.credential import Client, Secret
-from holdfast.domain.tenancy import DEFAULT_KEY_SCOPES, ApiKey, Application, Confirmation, Integration, Scope
+from holdfast.domain.tenancy import (
+    DEFAULT_ACTIONS,
+    Action,
+    ApiKey,
+    Application,
+    Caller,
+    Confirmation,
+    Integration,
+    Scope,
+)
 from holdfast.errors import EntityNotFoundError, RequestValidationError
 from holdfast.store import tenants
 from holdfast.usecases import api_keys
@@ -25,7 +34,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 def operator(application_id: str) -> Scope:
     """The operator's scope on one application."""
-    return Scope(application_id, None, "admin")
+    return Scope(application_id, Caller.own("admin"))
 
 
 async def create_application(
@@ -41,7 +50,7 @@ async def create_application(
     )
     async with vault.store.transaction() as tx:
         await tenants.add_application(tx, application)
-        _, key = await api_keys.issue(operator(application.id), vault, tx, DEFAULT_KEY_SCOPES)
+        _, key = await api_keys.issue(operator(application.id), vault, tx, DEFAULT_ACTIONS)
     return application, key
 
 
@@ -76,7 +85,7 @@ async def delete_application(vault: Vault, application_id: str) -> None:
     vault.recent.forget()
 
 
-async def create_key(vault: Vault, application_id: str, scopes: tuple[str, ...]) -> tuple[ApiKey, str]:
+async def create_key(vault: Vault, application_id: str, scopes: tuple[Action, ...]) -> tuple[ApiKey, str]:
     """Another API key. EntityNotFoundError, RequestValidationError."""
     scope = operator(application_id)
     async with vault.store.transaction() as tx:

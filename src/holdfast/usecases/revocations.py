@@ -9,16 +9,17 @@ from __future__ import annotations
 import structlog
 
 from holdfast.domain.connection import Connection, state
+from holdfast.domain.credential import Credential, OAuthToken
 from holdfast.domain.manifest.connector import Connector
-from holdfast.domain.tenancy import Scope
+from holdfast.domain.tenancy import ConsumerScope
 from holdfast.errors import GrantDeferred, HoldfastError, Unavailable
 from holdfast.grants.flow import drive
 from holdfast.grants.revoke import revoke
 from holdfast.store import Store, connections, outbox
-from holdfast.store.connections import Decide
+from holdfast.store.connections import Decide, Stored
 from holdfast.store.outbox import Revocation
-from holdfast.usecases.credential.setup import setup
-from holdfast.usecases.subject import Subject, subject
+from holdfast.usecases.credential.setup import setup_with
+from holdfast.usecases.subject import Subject, find_subject
 from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
@@ -27,12 +28,12 @@ log = structlog.get_logger()
 DELAYS = (30, 120, 600, 3600, 4 * 3600, 18 * 3600)
 
 
-async def drop_grant(scope: Scope, vault: Vault, about: Subject, decide: Decide) -> Connection | None:
+async def drop_grant(scope: ConsumerScope, vault: Vault, about: Subject, decide: Decide) -> Connection | None:
     """Changes the connection by `decide`, which drops its grant, and ends that grant at the provider."""
     owed: list[Revocation] = []
 
-    async def owe(tx: Store, before: Connection | None) -> None:
-        owed[:] = [await _owe(scope, tx, before)] if before and _can_be_ended(before, about.connector) else []
+    async def owe(tx: Store, held: Stored | None) -> None:
+        owed[:] = [await _owe(scope, tx, held)] if held and _can_be_ended(held.connection, about.connector) else []
 
     _, after = await connections.change(scope, vault.store, about.connector, about.unified_api, decide, owe)
     for revocation in owed:
@@ -45,9 +46,17 @@ def _can_be_ended(connection: Connection, connector: Connector) -> bool:
     return connection.grant is not None and oauth is not None and oauth.revoke is not None
 
 
-async def _owe(scope: Scope, tx: Store, before: Connection) -> Revocation:
-    token, _ = await connections.open_credential(scope, tx, before, "revoke")
-    return await outbox.owe_revocation(scope, tx, before, token)
+async def _owe(scope: ConsumerScope, tx: Store, held: Stored) -> Revocation:
+    credential = await connections.open_credential(scope, tx, held, "revoke")
+    return await outbox.owe_revocation(scope, tx, held.connection, credential)
+
+
+async def end_stray(
+    scope: ConsumerScope, vault: Vault, subject: Subject, connection: Connection, token: OAuthToken
+) -> None:
+    """Ends a token that was obtained for `connection` and may not be kept: a newer grant or a deletion came first."""
+    if _can_be_ended(connection, subject.connector):
+        await outbox.owe_revocation(scope, vault.store, connection, Credential(token))
 
 
 async def attempt(vault: Vault, revocation: Revocation) -> bool:
@@ -61,7 +70,7 @@ async def attempt(vault: Vault, revocation: Revocation) -> bool:
     except Unavailable:
         return False  # the lease runs out, and the next one tries
     except HoldfastError as error:
-        log.warning("revocation_failed", service=revocation.service_id, outcome=type(error).__name__)
+        log.warning("revocation_failed", service=revocation.connection.service_id, outcome=type(error).__name__)
         await outbox.settle(scope, vault.store, revocation, f"failed: {type(error).__name__}")
         return False
     await outbox.settle(scope, vault.store, revocation, "revoked" if accepted else "refused")
@@ -80,8 +89,13 @@ async def attempt_due(vault: Vault) -> bool:
 
 
 async def _ask(vault: Vault, revocation: Revocation) -> bool:
-    about = await subject(revocation.scope, vault, revocation.unified_api, revocation.service_id)
-    return await drive(revoke(setup(vault, about, revocation.settings), revocation.token), vault.send)
+    subject = await find_subject(
+        revocation.scope, vault, revocation.connection.unified_api, revocation.connection.service_id
+    )
+    held = subject.holding(revocation.connection)
+    token = revocation.credential.token
+    assert token is not None  # without one there was nothing to end
+    return await drive(revoke(setup_with(vault, held, revocation.credential), token), vault.send)
 
 
 async def _put_off(vault: Vault, revocation: Revocation, error: GrantDeferred) -> None:
@@ -95,9 +109,11 @@ async def _put_off(vault: Vault, revocation: Revocation, error: GrantDeferred) -
 async def _announce(vault: Vault, revocation: Revocation) -> None:
     """Tells that the connection was revoked, if it is that connection and it has no other grant by now."""
     scope = revocation.scope
-    held = await connections.one(scope, vault.store, revocation.unified_api, revocation.service_id)
-    if held is None or held.id != revocation.connection_id or held.grant is not None:
+    held = await connections.one(
+        scope, vault.store, revocation.connection.unified_api, revocation.connection.service_id
+    )
+    if held is None or held.id != revocation.connection.id or held.grant is not None:
         return
-    connector = vault.catalog.get(revocation.unified_api, revocation.service_id)
+    connector = vault.catalog.get(revocation.connection.unified_api, revocation.connection.service_id)
     told = state(held, connector, vault.clock.now())
     await outbox.announce(scope, vault.store, held, ["vault.connection.revoked"], told)

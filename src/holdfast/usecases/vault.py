@@ -8,7 +8,6 @@ from holdfast.catalog import Catalog
 from holdfast.clock import Clock
 from holdfast.domain.exchange import Send
 from holdfast.domain.mac import Mac
-from holdfast.domain.masking import Masks
 from holdfast.store import Store
 from holdfast.usecases.flight import Flights
 from holdfast.usecases.recent import Recent
@@ -36,7 +35,6 @@ class Vault:
     send: Send
     clock: Clock
     keys: Keys
-    masks: Masks
     flights: Flights
     recent: Recent
 

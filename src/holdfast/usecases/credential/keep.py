@@ -1,67 +1,93 @@
-"""Keeping what a provider granted: the one moment in which a token can be lost, so it is not given up lightly.
+"""Keeping what a provider granted: the one moment in which a token can be lost, so it is never given up.
 
-The provider has acted when its answer is here. A local fault is waited out, for as long as the lease lasts; a
+The provider has acted when its answer is here. A local fault is waited out for as long as the process lives; a
 setting that came along and leads elsewhere is left out, and the token is kept.
 """
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from itertools import chain, repeat
 
 import structlog
 
-from holdfast.domain.connection import Connection, connected
-from holdfast.domain.tenancy import Scope
+from holdfast.domain.connection import Connection, connected, filled, refreshed
+from holdfast.domain.event import EventType
+from holdfast.domain.tenancy import ConsumerScope
 from holdfast.errors import ConflictError, ConnectionSettingsError, Unavailable
-from holdfast.grants.token import Granted
+from holdfast.grants.token import Granted as Answer
 from holdfast.store import connections
 from holdfast.store.connections import Change, Decide
-from holdfast.usecases.credential.setup import check_captured
-from holdfast.usecases.subject import Subject
+from holdfast.usecases import revocations
+from holdfast.usecases.credential.setup import check_filled
+from holdfast.usecases.subject import Granted, Held, Subject
 from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
 
-# Seconds between tries to save: 15 in all, which with the outbound call before is less than a lease.
-PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 7.0)
+# Seconds between tries to save; the last one for ever.
+PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-async def keep(scope: Scope, vault: Vault, subject: Subject, granted: Granted, *, enable: bool) -> Subject:
-    """Stores a new grant on the subject's connection, which is created if need be.
-
-    Unavailable if it could not be stored for a quarter of a minute.
-    """
-    granted = believed(vault, subject, granted)
+async def keep_new(scope: ConsumerScope, vault: Vault, subject: Subject, grant: Answer, *, enable: bool) -> Held:
+    """Stores a new grant on the subject's connection, which is created if need be. `enable` switches it on."""
+    grant = believed(vault, subject, grant)
 
     def decide(before: Connection | None) -> Change:
         connection = before or connections.blank(scope, subject.unified_api, subject.connector.id)
-        after = connected(connection, granted.token, granted.captured, vault.clock.now())
-        return Change(after if after.enabled or not enable else after.switched_on(), granted.token)
+        after = connected(filled(connection, subject.connector, grant.captured), grant.token, vault.clock.now())
+        return Change(after.switched_on() if enable else after, grant.token)
 
     _, after = await save(scope, vault, subject, decide)
+    assert after is not None  # the decision made one
     return subject.holding(after)
 
 
+async def keep_refreshed(scope: ConsumerScope, vault: Vault, asked: Granted, grant: Answer) -> Subject:
+    """Stores a refreshed token on the very grant that was refreshed.
+
+    Where a newer grant or a deletion came first, what was granted must not live on unknown to anybody: it is ended.
+    """
+    grant = believed(vault, asked, grant)
+    recovered: tuple[EventType, ...] = ()
+    if asked.connection.failure:
+        recovered = ("vault.connection.token_refresh.recovered",)
+
+    def decide(before: Connection | None) -> Change | None:
+        if before is None or not before.same_grant(asked.connection):
+            return None
+        after = refreshed(filled(before, asked.connector, grant.captured), grant.token)
+        return Change(after, grant.token, recovered)
+
+    before, after = await save(scope, vault, asked, decide)
+    if after is before:
+        await revocations.end_stray(scope, vault, asked, asked.connection, grant.token)
+    return asked.with_connection(after)
+
+
 async def save(
-    scope: Scope, vault: Vault, subject: Subject, decide: Decide
+    scope: ConsumerScope, vault: Vault, subject: Subject, decide: Decide
 ) -> tuple[Connection | None, Connection | None]:
-    """Changes the connection, trying again while the database is not there. Unavailable in the end."""
-    for pause in (*PAUSES, None):
-        try:
-            return await connections.change(scope, vault.store, subject.connector, subject.unified_api, decide)
-        except (Unavailable, ConflictError):
-            if pause is None:
-                break
-            await vault.clock.sleep(pause)
-    log.error("granted_token_lost", service=subject.connector.id)
-    raise Unavailable("What the provider granted could not be stored. Authorize the connection again.")
-
-
-def believed(vault: Vault, subject: Subject, granted: Granted) -> Granted:
-    """`granted`, without settings that lead elsewhere: a token is kept whatever came beside it."""
+    """Changes the connection, trying again for as long as the database is not there."""
     try:
-        check_captured(vault, subject, granted.captured)
+        for pause in chain(PAUSES, repeat(PAUSES[-1])):
+            try:
+                return await connections.change(scope, vault.store, subject.connector, subject.unified_api, decide)
+            except (Unavailable, ConflictError):
+                log.warning("granted_token_waits", service=subject.connector.id, seconds=pause)
+                await vault.clock.sleep(pause)
+    except asyncio.CancelledError:
+        log.critical("granted_token_lost", service=subject.connector.id)
+        raise
+    raise AssertionError("the pauses never end")
+
+
+def believed(vault: Vault, subject: Subject, grant: Answer) -> Answer:
+    """`grant`, without settings that lead elsewhere: a token is kept whatever came beside it."""
+    try:
+        check_filled(vault, subject, grant.captured)
     except ConnectionSettingsError:
         log.warning("captured_settings_refused", service=subject.connector.id)
-        return replace(granted, captured={})
-    return granted
+        return replace(grant, captured={})
+    return grant

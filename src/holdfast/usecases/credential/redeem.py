@@ -4,91 +4,64 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import structlog
-
-from holdfast.domain.connection import Connection, chosen, completed
-from holdfast.domain.tenancy import Scope
-from holdfast.errors import HoldfastError, OAuthCodeExchangeError, ProviderError
-from holdfast.grants.call import after_connect, choices
-from holdfast.grants.flow import drive
-from holdfast.grants.token import Granted, exchange_code
+from holdfast.domain.connection import Connection, filled
+from holdfast.domain.credential import Credential
+from holdfast.domain.tenancy import ConsumerScope
+from holdfast.errors import IntegrityError, OAuthCodeExchangeError, ProviderError
+from holdfast.grants.token import Granted as Answer
+from holdfast.grants.token import TokenFlow, exchange_code
 from holdfast.store import connections
-from holdfast.store.connections import Change
 from holdfast.store.flows import Pending
-from holdfast.usecases.credential import use as credentials
-from holdfast.usecases.credential.keep import keep
-from holdfast.usecases.credential.setup import check_captured, setup
+from holdfast.usecases.credential.complete import complete
+from holdfast.usecases.credential.keep import keep_new
+from holdfast.usecases.credential.obtain import Outcome, obtain
+from holdfast.usecases.credential.setup import check_filled, setup_with
 from holdfast.usecases.links import callback_url
 from holdfast.usecases.subject import Subject
 from holdfast.usecases.vault import Vault
 
-log = structlog.get_logger()
 
-
-async def redeem(scope: Scope, vault: Vault, subject: Subject, pending: Pending) -> Subject:
+async def redeem(scope: ConsumerScope, vault: Vault, subject: Subject, pending: Pending) -> Subject:
     """Exchanges the code, stores the grant, then lets the connector's own calls fill in what they can.
 
     OAuthCodeExchangeError if the provider does not take the code, ConnectionSettingsError if what the callback
     brought leads to a host that is not the service's: then nothing is sent there.
     """
-    check_captured(vault, subject, pending.captured)
-    granted = await _exchange(vault, subject, pending)
-    return await complete(scope, vault, await keep(scope, vault, subject, granted, enable=True))
+    check_filled(vault, subject, pending.captured)
+    # In flight: a browser that goes away, or a server that is told to stop, must not part a code from its grant.
+    outcome = await vault.flights.join(("redeem", pending.code), lambda: _redeem(scope, vault, subject, pending))
+    if isinstance(outcome.error, ProviderError):
+        error = outcome.error
+        raise OAuthCodeExchangeError(str(error.detail), code=error.code, status=error.status) from error
+    return outcome.or_raise()
 
 
-async def complete(scope: Scope, vault: Vault, subject: Subject) -> Subject:
-    """The subject after the connector's calls. The grant is kept whatever they give; what they leave empty shows
-    in the connection's state."""
-    asked = subject.connection
-    found = await _found(scope, vault, subject)
-    if asked is None:
-        return subject
-    offered = await _offered(scope, vault, subject.holding(completed(asked, found)))
+async def _redeem(scope: ConsumerScope, vault: Vault, subject: Subject, pending: Pending) -> Outcome:
+    async def keep(answer: Answer) -> Subject:
+        with_callback = replace(answer, captured={**pending.captured, **answer.captured})
+        return await complete(scope, vault, await keep_new(scope, vault, subject, with_callback, enable=True))
 
-    def decide(before: Connection | None) -> Change | None:
-        # An account's values belong to that account: somebody may have connected another one meanwhile.
-        if before is None or not before.same_consent(asked):
-            return None
-        return Change(chosen(completed(before, found), offered))
-
-    _, after = await connections.change(scope, vault.store, subject.connector, subject.unified_api, decide)
-    return subject.holding(after)
+    return await obtain(vault, subject, await _flow(scope, vault, subject, pending), keep)
 
 
-async def _exchange(vault: Vault, subject: Subject, pending: Pending) -> Granted:
-    stored = subject.connection.settings if subject.connection else {}
-    flow = exchange_code(
-        setup(vault, subject, {**stored, **pending.captured}),
+async def _flow(scope: ConsumerScope, vault: Vault, subject: Subject, pending: Pending) -> TokenFlow:
+    before, credential = await _before(scope, vault, subject)
+    known = setup_with(vault, subject.holding(filled(before, subject.connector, pending.captured)), credential)
+    return exchange_code(
+        known,
         pending.code,
         redirect_uri=callback_url(vault, pending.context),
         verifier=pending.verifier,
         now=vault.clock.now(),
     )
+
+
+async def _before(scope: ConsumerScope, vault: Vault, subject: Subject) -> tuple[Connection, Credential]:
+    """The connection so far, whose settings may hold the OAuth client."""
+    stored = await connections.stored(scope, vault.store, subject.unified_api, subject.connector.id)
+    if stored is None:
+        return connections.blank(scope, subject.unified_api, subject.connector.id), Credential()
     try:
-        granted = await drive(flow, vault.send)
-    except ProviderError as error:
-        raise OAuthCodeExchangeError(str(error.detail), code=error.code, status=error.status) from error
-    return replace(granted, captured={**pending.captured, **granted.captured})
-
-
-async def _found(scope: Scope, vault: Vault, subject: Subject) -> dict[str, str]:
-    if not subject.connector.after_connect:
-        return {}
-    try:
-        found = await credentials.call(scope, vault, subject, "after_connect", after_connect)
-        check_captured(vault, subject, found)
-    except HoldfastError as error:
-        log.warning("after_connect_failed", service=subject.connector.id, outcome=type(error).__name__)
-        return {}
-    return found
-
-
-async def _offered(scope: Scope, vault: Vault, subject: Subject) -> dict[str, list[dict[str, str]]]:
-    if not any(s.options_from for s in subject.connector.settings):
-        return {}
-    try:
-        offered = await credentials.call(scope, vault, subject, "options", choices)
-    except HoldfastError as error:
-        log.warning("options_failed", service=subject.connector.id, outcome=type(error).__name__)
-        return {}
-    return {id: [{"label": o.label, "value": o.value} for o in options] for id, options in offered.items()}
+        return stored.connection, await connections.open_credential(scope, vault.store, stored, "redeem")
+    except IntegrityError:
+        return stored.connection, Credential()  # connecting again is how a damaged one is mended

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 from uuid import uuid4
 
-from holdfast.domain.connection import Connection
-from holdfast.domain.credential import Client, OAuthToken, Secret
+from holdfast.domain.connection import Connection, filled
+from holdfast.domain.credential import Client, Credential, Secret
 from holdfast.domain.form import check_urls, texts
-from holdfast.errors import ConnectorCredentialsError
 from holdfast.grants.flow import Setup
 from holdfast.usecases.subject import Subject
 from holdfast.usecases.vault import Vault
 
 
-def setup(vault: Vault, subject: Subject, settings: Mapping[str, Any] | None = None) -> Setup:
-    """The subject's set-up without a credential. `settings` stand in for the stored ones."""
+def setup(vault: Vault, subject: Subject) -> Setup:
+    """The subject's set-up without a credential: no secret of the consumer is in it."""
     connector, integration = subject.connector, subject.integration
-    if settings is None:
-        settings = subject.connection.settings if subject.connection else {}
-    values = texts(connector, settings)
-    client = _client(subject, values)
+    values = texts(connector, subject.connection.settings if subject.connection else {})
+    client = _client(subject, values, {})
     app = {id: secret.reveal() for id, secret in integration.settings.items()}
     now = vault.clock.now()
     return Setup(
@@ -37,33 +34,32 @@ def setup(vault: Vault, subject: Subject, settings: Mapping[str, Any] | None = N
     )
 
 
-def with_token(known: Setup, token: OAuthToken | None) -> Setup:
-    """`known` with a credential, for calls to the service."""
-    if token is None:
-        return known
-    held = {"access_token": token.access_token, "refresh_token": token.refresh_token}
-    return known.having(cred={name: secret.reveal() for name, secret in held.items() if secret})
+def setup_with(vault: Vault, subject: Subject, credential: Credential) -> Setup:
+    """The subject's set-up with an opened credential: its secret settings, its OAuth client, its token.
+
+    Secrets that the subject's connection has and that are not stored yet take the place of stored ones.
+    """
+    known = setup(vault, subject)
+    given = subject.connection.secrets if subject.connection else {}
+    secrets = {**credential.secrets, **{id: value for id, value in given.items() if isinstance(value, Secret)}}
+    client = _client(subject, known.values["settings"], secrets)
+    shown = {id: secret.reveal() for id, secret in secrets.items()}
+    return replace(known, client=client).having(settings=shown, cred=_client_values(client) | _tokens(credential))
 
 
-def check_captured(vault: Vault, subject: Subject, captured: Mapping[str, str]) -> None:
+def check_filled(vault: Vault, subject: Subject, found: Mapping[str, str]) -> None:
     """What the provider or the browser filled in may lead only to hosts of the service. ConnectionSettingsError."""
-    stored = subject.connection.settings if subject.connection else {}
-    check_urls(subject.connector, {**stored, **captured}, vault.catalog.allowed_hosts(subject.connector))
+    base = subject.connection or Connection("", "", subject.unified_api, subject.connector.id)
+    changed = filled(base, subject.connector, found)
+    check_urls(subject.connector, changed, vault.catalog.allowed_hosts(subject.connector))
 
 
-def require_grant(subject: Subject) -> Connection:
-    """The subject's connection. ConnectorCredentialsError unless it has a grant."""
-    if subject.connection is None or subject.connection.grant is None:
-        raise ConnectorCredentialsError()
-    return subject.connection
-
-
-def _client(subject: Subject, settings: Mapping[str, str]) -> Client | None:
+def _client(subject: Subject, settings: Mapping[str, str], secrets: Mapping[str, Secret]) -> Client | None:
     oauth = subject.connector.auth.oauth
     if oauth is None or oauth.client.source == "integration":
         return subject.integration.client
     id, secret = settings.get("client_id"), settings.get("client_secret")
-    return Client(id, Secret(secret) if secret else None) if id else None
+    return Client(id, secrets.get("client_secret") or (Secret(secret) if secret else None)) if id else None
 
 
 def _client_values(client: Client | None) -> dict[str, str]:
@@ -71,3 +67,9 @@ def _client_values(client: Client | None) -> dict[str, str]:
         return {}
     secret = client.client_secret
     return {"client_id": client.client_id} | ({"client_secret": secret.reveal()} if secret else {})
+
+
+def _tokens(credential: Credential) -> dict[str, str]:
+    token = credential.token
+    held = {"access_token": token.access_token, "refresh_token": token.refresh_token} if token else {}
+    return {name: secret.reveal() for name, secret in held.items() if secret}

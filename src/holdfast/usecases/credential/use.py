@@ -1,101 +1,158 @@
-"""The single door to a usable credential: everything that needs a token comes through `usable` or `call`.
+"""The gate: whoever uses a connection's credential, of whatever kind, comes through `use`.
 
-A token that is about to expire is renewed first (`renewal`); what a provider grants is kept (`keeping`).
+It asks, in this order: may this caller; is the integration switched on; is the connection; is it in a state that
+allows this use; did its consumer consent. Then it makes sure that the credential is fresh, opens it, journals that,
+and hands it out. There is no other way to a consumer's secret: an API key, a password and a token leave the same line
+in the journal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Literal, TypeVar
 
-from holdfast.domain.connection import missing
-from holdfast.domain.credential import OAuthToken
+from holdfast.domain.connection import Connection, has_credentials, state, unreadable
+from holdfast.domain.consent import allows_use
+from holdfast.domain.credential import Credential, Sealed
 from holdfast.domain.exchange import Request, Response
-from holdfast.domain.manifest.connector import Connector
-from holdfast.domain.tenancy import Scope
-from holdfast.errors import (
-    ConnectionSettingsError,
-    GrantRejected,
-    InvalidStateError,
-    OAuthCredentialsNotFoundError,
-)
+from holdfast.domain.tenancy import Action, ConsumerScope
+from holdfast.errors import ConnectorCredentialsError, GrantRejected, IntegrityError, InvalidStateError
 from holdfast.grants.flow import Setup, drive
-from holdfast.grants.token import GRANTS
 from holdfast.store import connections
-from holdfast.usecases.credential.keep import keep
-from holdfast.usecases.credential.refresh import is_fresh, renew
-from holdfast.usecases.credential.setup import require_grant, setup, with_token
-from holdfast.usecases.subject import Subject
+from holdfast.store.connections import Change, Stored
+from holdfast.usecases.credential.refresh import is_fresh, refresh
+from holdfast.usecases.credential.setup import setup_with
+from holdfast.usecases.subject import Held, Subject, require_enabled
 from holdfast.usecases.vault import Vault
 
 T = TypeVar("T")
 
 
-async def usable(
-    scope: Scope, vault: Vault, subject: Subject, reason: str, *, force: bool = False
-) -> tuple[Subject, OAuthToken | None]:
-    """The subject with a token that is good now; None where the connector needs no token.
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a credential is wanted for. `reason` is the journal's word, `action` what the caller must be allowed.
 
-    `force` renews a token that looks good, where the provider does that. Raises ConnectorCredentialsError when
-    there is nothing to renew from, and what the provider answered (a ProviderError) when it gave nothing and the
-    old token is no longer good.
+    `needs`: a `callable` connection; one that is `authorized`, whatever else is missing; or one that is `connecting`,
+    which its consumer may be doing while it is still switched off.
     """
-    if subject.connector.auth.oauth is None:
-        return subject, None
-    force = force and renews_early(subject.connector)
-    if force or not is_fresh(subject, vault.clock.now()):
-        subject = await renew(scope, vault, subject, force=force)
-    token, _ = await connections.open_credential(scope, vault.store, require_grant(subject), reason)
-    return subject, token
+
+    reason: str
+    action: Action = "connections"
+    needs: Literal["callable", "authorized", "connecting"] = "callable"
 
 
-def renews_early(connector: Connector) -> bool:
-    """Whether the provider renews a token that has not nearly expired."""
-    return connector.auth.oauth is not None and connector.auth.oauth.refresh.not_before_expiry is None
+CUSTOM_FIELDS = Purpose("custom_fields")
+OPTIONS = Purpose("options", needs="authorized")
+VALIDATE = Purpose("validate", needs="authorized")
+AFTER_CONNECT = Purpose("after_connect", needs="connecting")
+CHOICES = Purpose("options", needs="connecting")
+
+
+async def use(
+    scope: ConsumerScope, vault: Vault, subject: Subject, purpose: Purpose, *, force: bool = False
+) -> tuple[Held, Credential]:
+    """The subject as it is now, and its credential, good at this moment.
+
+    `force` refreshes a token that looks good, where the provider does that. UnauthorizedError,
+    ConnectorDisabledError, InvalidStateError if the gate is shut; ConnectorCredentialsError if there is nothing that
+    can be used; a ProviderError if the provider gave nothing and the old token is not good any more.
+    """
+    held, stored = await _admitted(scope, vault, subject, purpose)
+    if held.connection.grant is not None and (force or not is_fresh(held.granted(), vault.clock.now())):
+        await refresh(scope, vault, held.granted(), force=force)
+        held, stored = await _admitted(scope, vault, subject, purpose)  # whoever ended it meanwhile is heeded
+    return held, await _opened(scope, vault, held, stored, purpose)
 
 
 async def call(
-    scope: Scope,
+    scope: ConsumerScope,
     vault: Vault,
     subject: Subject,
-    reason: str,
+    purpose: Purpose,
     flow: Callable[[Setup], Generator[Request, Response, T]],
 ) -> T:
-    """Runs a flow of requests to the service with the connection's credential, renewing it once after a 401."""
-    subject, token = await usable(scope, vault, subject, reason)
+    """Runs a flow of requests to the service with the connection's credential, refreshing it once after a 401."""
+    held, credential = await use(scope, vault, subject, purpose)
     try:
-        return await drive(flow(with_token(setup(vault, subject), token)), vault.send)
+        return await drive(flow(setup_with(vault, held, credential)), vault.send)
     except GrantRejected as error:
-        grant = subject.connection.grant if subject.connection else None
-        if token is None or grant is None or not grant.refreshable or error.status != 401:
+        grant = held.connection.grant
+        if grant is None or not grant.refreshable or error.status != 401:
             raise
-    subject, token = await usable(scope, vault, subject, reason, force=True)
-    return await drive(flow(with_token(setup(vault, subject), token)), vault.send)
+    held, credential = await use(scope, vault, subject, purpose, force=True)
+    return await drive(flow(setup_with(vault, held, credential)), vault.send)
 
 
-async def exchange(scope: Scope, vault: Vault, subject: Subject) -> Subject:
-    """Obtains a token with the client's or the consumer's own credentials, and stores it.
+async def try_out(
+    scope: ConsumerScope,
+    vault: Vault,
+    subject: Subject,
+    tried: Connection,
+    flow: Callable[[Setup], Generator[Request, Response, T]],
+) -> T:
+    """Runs a flow with a connection as it would be, before it is stored; what it keeps of its secrets is opened."""
+    scope.require(VALIDATE.action)
+    require_enabled(subject)
+    held = subject.holding(tried)
+    _admit(vault, held, VALIDATE)
+    credential = Credential()
+    if any(isinstance(secret, Sealed) for secret in tried.secrets.values()):
+        credential = await _opened(scope, vault, *await _stored(scope, vault, subject), VALIDATE)
+    return await drive(flow(setup_with(vault, held, credential)), vault.send)
 
-    InvalidStateError if the connector's grant needs a browser, ConnectionSettingsError or
-    OAuthCredentialsNotFoundError if something to exchange is missing, a ProviderError if the provider refuses.
-    """
-    oauth = subject.connector.auth.oauth
-    if oauth is None or oauth.grant not in GRANTS:
-        raise InvalidStateError(
-            "This connector does not exchange stored credentials for a token; authorize it instead."
-        )
-    known = setup(vault, subject)
-    _require_settings(subject)
-    if known.client is None:
-        raise OAuthCredentialsNotFoundError("The connection needs a client_id and a client_secret.")
-    granted = await drive(GRANTS[oauth.grant](known, vault.clock.now()), vault.send)
-    return await keep(scope, vault, subject, granted, enable=False)
+
+async def admitted(scope: ConsumerScope, vault: Vault, subject: Subject, purpose: Purpose) -> Held:
+    """The subject as it is now, if the gate is open for this purpose; nothing is opened."""
+    held, _ = await _admitted(scope, vault, subject, purpose)
+    return held
 
 
-def _require_settings(subject: Subject) -> None:
-    """What the consumer fills in must be there; what a call after connecting fills in comes later."""
-    settings = subject.connection.settings if subject.connection else {}
-    by_hand = {s.id for s in subject.connector.settings if s.filled_by == "user"}
-    absent = [id for id in missing(subject.connector, settings) if id in by_hand]
-    if absent:
-        raise ConnectionSettingsError(f"Fill in {', '.join(absent)} first.")
+async def _admitted(scope: ConsumerScope, vault: Vault, subject: Subject, purpose: Purpose) -> tuple[Held, Stored]:
+    scope.require(purpose.action)
+    require_enabled(subject)
+    held, stored = await _stored(scope, vault, subject)
+    _admit(vault, held, purpose)
+    return held, stored
+
+
+async def _stored(scope: ConsumerScope, vault: Vault, subject: Subject) -> tuple[Held, Stored]:
+    stored = await connections.stored(scope, vault.store, subject.unified_api, subject.connector.id)
+    if stored is None:
+        raise InvalidStateError("The consumer has not added this connection.")
+    return subject.holding(stored.connection), stored
+
+
+def _admit(vault: Vault, held: Held, purpose: Purpose) -> None:
+    connection, connector = held.connection, held.connector
+    if not connection.enabled and purpose.needs != "connecting":
+        raise InvalidStateError("The connection is switched off.")
+    if connection.unreadable_at:
+        raise ConnectorCredentialsError("What is stored of the connection cannot be read. Authorize it again.")
+    if not has_credentials(connection, connector):
+        raise InvalidStateError("The connection is not authorized yet.")
+    if not allows_use(connection.consent_state):
+        raise InvalidStateError("The consumer has not consented to the use of this connection.")
+    if purpose.needs == "callable" and state(connection, connector, vault.clock.now()) != "callable":
+        raise InvalidStateError("The connection is not callable: it lacks a setting, or its credentials are invalid.")
+
+
+async def _opened(scope: ConsumerScope, vault: Vault, held: Held, stored: Stored, purpose: Purpose) -> Credential:
+    try:
+        return await connections.open_credential(scope, vault.store, stored, purpose.reason)
+    except IntegrityError:
+        await _tell_unreadable(scope, vault, held)
+        raise ConnectorCredentialsError(
+            "The stored credential cannot be read. Authorize the connection again."
+        ) from None
+
+
+async def _tell_unreadable(scope: ConsumerScope, vault: Vault, held: Held) -> None:
+    tried = held.connection
+
+    def decide(before: Connection | None) -> Change | None:
+        if before is None or not tried.same_secrets(before):
+            return None
+        return Change(unreadable(before, vault.clock.now()))
+
+    await connections.change(scope, vault.store, held.connector, held.unified_api, decide)

@@ -41,7 +41,9 @@ CREATE TABLE consumers (
   PRIMARY KEY (application_id, consumer_id)
 );
 
--- Facts of a connection; its state is derived. settings and credential are sealed, each under its own generation.
+-- Facts of a connection; its state is derived. settings, secrets and credential are sealed, each under its own
+-- generation; masks are digests of the secrets, which tell them apart without opening one. failure: the last refresh
+-- that gave nothing.
 -- lease_*, attempt and attempt_state belong to the refresh in progress: attempt is its fencing token.
 CREATE TABLE connections (
   application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
@@ -52,6 +54,9 @@ CREATE TABLE connections (
   enabled BOOLEAN NOT NULL,
   settings BYTEA,
   settings_generation BIGINT NOT NULL,
+  secrets BYTEA,
+  secrets_generation BIGINT NOT NULL,
+  masks TEXT,
   metadata TEXT,
   configuration TEXT,
   choices TEXT,
@@ -62,10 +67,12 @@ CREATE TABLE connections (
   expires_at BIGINT,
   refreshable BOOLEAN NOT NULL,
   refresh_expires_at BIGINT,
+  consent_state TEXT NOT NULL,
+  unreadable_at BIGINT NOT NULL,
   revoked_at BIGINT NOT NULL,
   pending_until BIGINT NOT NULL,
   validation TEXT,
-  last_refresh_failed_at BIGINT NOT NULL,
+  failure TEXT,
   retained_until BIGINT NOT NULL,
   last_downstream_error_at BIGINT NOT NULL,
   created_at BIGINT NOT NULL,

@@ -1,0 +1,65 @@
+"""Exchanging stored credentials for a token: client credentials and passwords (RFC 6749 sections 4.3 and 4.4)."""
+
+from __future__ import annotations
+
+from holdfast.domain.connection import missing
+from holdfast.domain.tenancy import ConsumerScope
+from holdfast.errors import (
+    ConnectionNotFoundError,
+    ConnectionSettingsError,
+    InvalidStateError,
+    OAuthCredentialsNotFoundError,
+)
+from holdfast.grants.token import GRANTS
+from holdfast.grants.token import Granted as Answer
+from holdfast.store import connections
+from holdfast.store.connections import Stored
+from holdfast.usecases.credential.complete import complete
+from holdfast.usecases.credential.keep import keep_new
+from holdfast.usecases.credential.obtain import Outcome, obtain
+from holdfast.usecases.credential.setup import setup_with
+from holdfast.usecases.subject import Held, Subject
+from holdfast.usecases.vault import Vault
+
+
+async def exchange(scope: ConsumerScope, vault: Vault, subject: Subject) -> Subject:
+    """Obtains a token with the client's or the consumer's own credentials, and stores it.
+
+    InvalidStateError if the connector's grant needs a browser, ConnectionSettingsError or
+    OAuthCredentialsNotFoundError if something to exchange is missing, a ProviderError if the provider refuses.
+    """
+    oauth = subject.connector.auth.oauth
+    if oauth is None or oauth.grant not in GRANTS:
+        raise InvalidStateError(
+            "This connector does not exchange stored credentials for a token; authorize it instead."
+        )
+    stored = await connections.stored(scope, vault.store, subject.unified_api, subject.connector.id)
+    if stored is None:
+        raise ConnectionNotFoundError("connection", f"{subject.unified_api}+{subject.connector.id}")
+    held = subject.holding(stored.connection)
+    _require_settings(held)
+    key = ("exchange", scope.application_id, held.connection.id)
+    outcome = await vault.flights.join(key, lambda: _exchange(scope, vault, held, stored))
+    return outcome.or_raise()
+
+
+async def _exchange(scope: ConsumerScope, vault: Vault, held: Held, stored: Stored) -> Outcome:
+    assert held.connector.auth.oauth is not None
+    known = setup_with(vault, held, await connections.open_credential(scope, vault.store, stored, "exchange"))
+    if known.client is None:
+        return Outcome(
+            held, error=OAuthCredentialsNotFoundError("The connection needs a client_id and a client_secret.")
+        )
+
+    async def keep(answer: Answer) -> Subject:
+        return await complete(scope, vault, await keep_new(scope, vault, held, answer, enable=False))
+
+    return await obtain(vault, held, GRANTS[held.connector.auth.oauth.grant](known, vault.clock.now()), keep)
+
+
+def _require_settings(held: Held) -> None:
+    """What the consumer fills in must be there; what a call after connecting fills in comes later."""
+    by_hand = {s.id for s in held.connector.settings if s.filled_by == "user"}
+    absent = [id for id in missing(held.connector, held.connection) if id in by_hand]
+    if absent:
+        raise ConnectionSettingsError(f"Fill in {', '.join(absent)} first.")

@@ -1,0 +1,45 @@
+"""Obtaining a credential: one protocol for a code, a password, client credentials and a refresh token.
+
+The provider is asked in a task of its own, one at a time for each connection, and what it grants is kept before
+anybody is told. Nobody's leaving stops that: a caller only waits. The result is an `Outcome`, a fact that each waiter
+judges for itself: one may be content with the old token where another one asked for proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from holdfast.errors import HoldfastError
+from holdfast.grants.flow import drive
+from holdfast.grants.token import Granted as Answer
+from holdfast.grants.token import TokenFlow
+from holdfast.usecases.subject import Subject
+from holdfast.usecases.vault import Vault
+
+Keep = Callable[[Answer], Awaitable[Subject]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a flight came to: the subject afterwards, whether the provider was asked, and what went wrong."""
+
+    subject: Subject
+    asked: bool = True
+    error: HoldfastError | None = None
+
+    def or_raise(self) -> Subject:
+        """The subject, for whoever is content with nothing but success."""
+        if self.error is not None:
+            raise self.error
+        return self.subject
+
+
+async def obtain(vault: Vault, subject: Subject, flow: TokenFlow, keep: Keep) -> Outcome:
+    """Asks the provider by `flow` and keeps what it grants. Call it in flight (`Vault.flights`): it is not to stop
+    between the two."""
+    try:
+        answer = await drive(flow, vault.send)
+    except HoldfastError as error:
+        return Outcome(subject, error=error)
+    return Outcome(await keep(answer))

@@ -1,0 +1,51 @@
+"""Trying a connection's credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec.structs import replace
+
+from holdfast.domain.connection import Connection, has_credentials
+from holdfast.domain.tenancy import ConsumerScope
+from holdfast.grants.call import Verdict, verify
+from holdfast.store import connections
+from holdfast.store.connections import Change
+from holdfast.usecases.credential.refresh import can_be_forced
+from holdfast.usecases.credential.use import VALIDATE, call, use
+from holdfast.usecases.subject import Held, Subject, find_enabled, with_connection
+from holdfast.usecases.vault import Vault
+
+VALIDATIONS: Mapping[Verdict, Literal["ok", "failed"] | None] = {"ok": "ok", "invalid": "failed", "unknown": None}
+
+
+async def validate(scope: ConsumerScope, vault: Vault, unified_api: str, service_id: str) -> Subject:
+    """Tries the connection's credentials: a forced refresh for OAuth, the connector's verification otherwise.
+
+    A provider that refreshes no token before its time is asked with the one there is.
+    """
+    subject = await with_connection(scope, vault, await find_enabled(scope, vault, unified_api, service_id))
+    tried = subject.connection
+    if tried is None or not has_credentials(tried, subject.connector):
+        return subject
+    held = subject.holding(tried)
+    if tried.grant and tried.grant.refreshable and can_be_forced(held.granted()):
+        held, _ = await use(scope, vault, held, VALIDATE, force=True)
+        return held
+    return await _verify(scope, vault, held)
+
+
+async def _verify(scope: ConsumerScope, vault: Vault, held: Held) -> Subject:
+    tried = held.connection
+    verdict: Verdict = "unknown"
+    if held.connector.verify is not None:
+        verdict = await call(scope, vault, held, VALIDATE, verify)
+
+    def decide(before: Connection | None) -> Change | None:
+        if before is None or verdict == "unknown" or not before.same_consent(tried):
+            return None
+        return Change(replace(before, validation=VALIDATIONS[verdict])) if before.same_settings(tried) else None
+
+    _, after = await connections.change(scope, vault.store, held.connector, held.unified_api, decide)
+    return held.with_connection(after)
