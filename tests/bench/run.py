@@ -112,6 +112,7 @@ def _compared(what: str, pairs: list[tuple[Slice, Slice]], budget: float) -> lis
     ]
 
 
+# One *use* of a credential has its figure here, beside the reads, once it can be asked for without a provider.
 def _reads(vault: Server, seeded: Seeded, effort: Effort) -> list[Figure]:
     """Reads that have no reference: the list, and the first read after everything remembered is too old."""
     lists = [load.run(vault.pid, vault.port, seeded.request(ALL), requests=40).cpu / 1000 for _ in range(effort.rounds)]
