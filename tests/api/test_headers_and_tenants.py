@@ -130,6 +130,23 @@ async def test_a_key_that_was_taken_away_opens_nothing_any_more(vault: Deploymen
         assert (here.status, (await other.get(PATH)).status) == (401, 401)
 
 
+async def test_another_spelling_of_a_key_is_remembered_no_longer(vault: Deployment) -> None:
+    """The second runs from when the key was read: what was remembered is not remembered again."""
+    keys = f"/applications/{vault.application_id}/api-keys"
+    (key,) = (await vault.manage("GET", keys)).data
+    plain = {"authorization": vault.api_key}
+    async with another_node(vault) as other:
+        assert (await other.get(PATH)).status == 200
+        await vault.manage("DELETE", f"{keys}/{key['id']}")
+        vault.clock.advance(0.9)
+        again = await other.get(PATH, headers=plain)
+        vault.clock.advance(0.2)
+
+        assert (await other.get(PATH, headers=plain)).status == 401
+        assert again.status == 401
+        assert (await other.get(PATH)).status == 401
+
+
 async def test_a_key_does_what_its_scopes_say(vault: Deployment) -> None:
     """A key for sessions reads no connection."""
     keys = f"/applications/{vault.application_id}/api-keys"

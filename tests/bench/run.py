@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import statistics
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -19,6 +22,17 @@ from tests.bench.servers import Server
 
 ONE = "/vault/connections/crm/pipedrive"
 ALL = "/vault/connections"
+
+
+Tick = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure."""
+
+    rounds: int
+    requests: int
 
 
 @dataclass(frozen=True)
@@ -35,52 +49,54 @@ class Figure:
 @click.option("--rounds", default=7, help="How many pairs of slices are measured.")
 @click.option("--requests", default=2000, help="Requests in each slice.")
 def main(rounds: int, requests: int) -> None:
-    """Measures Holdfast against bare ASGI on the same server, in pairs, and prints the ratios."""
+    """Measures `holdfast serve` against bare ASGI on the same server, in pairs, and prints the ratios."""
+    effort = Effort(rounds, requests)
     figures: list[Figure] = []
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        for name, budget in (("SQLite", 0.30), ("PostgreSQL", 0.15)):
-            task = progress.add_task(f"GET one connection, {name}", total=rounds)
-            figures += _database(name, budget, rounds, requests, lambda task=task: progress.advance(task))
+    with tempfile.TemporaryDirectory() as place, _progress("SQLite", rounds) as tick:
+        figures += _sqlite(Path(place), effort, tick)
+    with tempfile.TemporaryDirectory() as place, _progress("PostgreSQL", rounds) as tick:
+        figures += _postgresql(Path(place), effort, tick)
     _print(figures)
 
 
-def _database(name: str, budget: float, rounds: int, requests: int, tick: object) -> list[Figure]:
-    with tempfile.TemporaryDirectory() as place:
-        directory = Path(place)
-        if name == "SQLite":
-            return _measure(name, seed(directory), directory, budget, rounds, requests, tick)
-        with servers.postgresql() as url:
-            return _measure(name, seed(directory, url), directory, budget, rounds, requests, tick)
+def _sqlite(place: Path, effort: Effort, tick: Tick) -> list[Figure]:
+    seeded = seed(place)
+    with servers.holdfast(seeded.environ, place / "log") as vault:
+        idle = load.resident_mb(vault.pid)
+        figures = _one_connection("SQLite", 0.30, vault, seeded, place, effort, tick)
+        figures += [*_reads(vault, seeded, effort), *_process(vault, idle)]
+        document = place / "openapi.json"
+        document.write_bytes(load.fetch(vault.port, seeded.request("/openapi.json")))
+        costs = clients.costs(vault.port, seeded, document, rounds=effort.rounds, calls=effort.requests // 10)
+        return [*figures, *_clients(costs)]
 
 
-def _measure(
-    name: str, seeded: Seeded, directory: Path, budget: float, rounds: int, requests: int, tick: object
+def _postgresql(place: Path, effort: Effort, tick: Tick) -> list[Figure]:
+    with servers.postgresql() as url:
+        seeded = seed(place, url)
+        with servers.holdfast(seeded.environ, place / "log") as vault:
+            return _one_connection("PostgreSQL", 0.20, vault, seeded, place, effort, tick)
+
+
+def _one_connection(
+    name: str, budget: float, vault: Server, seeded: Seeded, place: Path, effort: Effort, tick: Tick
 ) -> list[Figure]:
-    with servers.uvicorn("holdfast.wiring:create_app", seeded.environ, factory=True) as vault:
-        body = directory / "body"
-        body.write_bytes(load.fetch(vault.port, seeded.request(ONE)))
-        with servers.uvicorn("tests.bench.bare:app", {"BARE_BODY": str(body)}, ready="/") as bare:
-            idle = load.resident_mb(vault.pid)
-            pairs = _pairs(vault, bare, seeded.request(ONE), rounds, requests, tick)
-        figures = [*_compared(f"GET one connection, {name}", pairs, budget)]
-        if name == "SQLite":
-            figures += _alone(vault, seeded, idle)
-            document = directory / "openapi.json"
-            document.write_bytes(load.fetch(vault.port, seeded.request("/openapi.json")))
-            figures += _clients(clients.costs(vault.port, seeded, document, rounds=rounds, calls=requests // 10))
-    return figures
+    body = place / "body"
+    body.write_bytes(load.fetch(vault.port, seeded.request(ONE)))
+    with servers.bare(body) as bare:
+        pairs = _pairs(vault, bare, seeded.request(ONE), effort, tick)
+    return _compared(f"GET one connection, {name}", pairs, budget)
 
 
-def _pairs(
-    vault: Server, bare: Server, request: bytes, rounds: int, requests: int, tick: object
-) -> list[tuple[Slice, Slice]]:
-    for server in (bare, vault):
-        load.run(server.pid, server.port, request, requests=requests)
+def _pairs(vault: Server, bare: Server, request: bytes, effort: Effort, tick: Tick) -> list[tuple[Slice, Slice]]:
+    def one(server: Server) -> Slice:
+        return load.run(server.pid, server.port, request, requests=effort.requests)
+
+    one(bare), one(vault)  # nothing is measured that happens only once
     pairs = []
-    for _ in range(rounds):
-        reference = load.run(bare.pid, bare.port, request, requests=requests)
-        pairs.append((reference, load.run(vault.pid, vault.port, request, requests=requests)))
-        tick()  # type: ignore[operator]
+    for _ in range(effort.rounds):
+        pairs.append((one(bare), one(vault)))
+        tick()
     return pairs
 
 
@@ -88,22 +104,49 @@ def _compared(what: str, pairs: list[tuple[Slice, Slice]], budget: float) -> lis
     ratios = [reference.cpu / candidate.cpu for reference, candidate in pairs]
     tails = [candidate.p99 / reference.p99 for reference, candidate in pairs]
     ratio, tail = statistics.median(ratios), statistics.median(tails)
-    cpu = statistics.median(candidate.cpu for _, candidate in pairs)
-    spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
+    against, cpu = (statistics.median(pair[i].cpu for pair in pairs) for i in (0, 1))
+    told = f"{ratio:.2f} of bare ASGI ({_spread(ratios, 2)}); {cpu:.0f} µs CPU, bare {against:.0f} µs"
     return [
-        Figure(what, f"{ratio:.2f} of bare ASGI ({spread}); {cpu:.0f} µs CPU", f">= {budget:.2f}", ratio >= budget),
-        Figure(f"{what}, p99", f"{tail:.1f}x bare ASGI's", "<= 3x", tail <= 3),
+        Figure(what, told, f">= {budget:.2f}", ratio >= budget),
+        Figure(f"{what}, p99", f"{tail:.1f}x bare ASGI's ({_spread(tails, 1)})", "<= 3x", tail <= 3),
     ]
 
 
-def _alone(vault: Server, seeded: Seeded, idle: float) -> list[Figure]:
-    listed = load.run(vault.pid, vault.port, seeded.request(ALL), requests=80)
-    per_list = listed.cpu / 1000
+# One *use* of a credential has its figure here, beside the reads, once it can be asked for without a provider.
+def _reads(vault: Server, seeded: Seeded, effort: Effort) -> list[Figure]:
+    """Reads that have no reference: the list, and the first read after everything remembered is too old."""
+    lists = [load.run(vault.pid, vault.port, seeded.request(ALL), requests=40).cpu / 1000 for _ in range(effort.rounds)]
+    slices = load.alone(vault.pid, vault.port, seeded.request(ONE), times=effort.rounds, pause=1.1)
+    cold = [one.cpu / 1000 for one in slices]
     return [
-        Figure("List of 200 integrations", f"{per_list:.1f} ms CPU", "<= 12 ms", per_list <= 12),
-        Figure("Start to ready, 200 manifests more", f"{vault.started_in:.2f} s", "<= 1.5 s", vault.started_in <= 1.5),
+        _milliseconds("List of 200 integrations", lists, 3),
+        _milliseconds("First read in a second, one of 200 integrations", cold, 1),
+    ]
+
+
+def _milliseconds(what: str, found: list[float], budget: float) -> Figure:
+    median = statistics.median(found)
+    return Figure(what, f"{median:.2f} ms CPU ({_spread(found, 2)})", f"<= {budget} ms", median <= budget)
+
+
+def _process(vault: Server, idle: float) -> list[Figure]:
+    started, loaded = vault.started_in, load.resident_mb(vault.pid)
+    return [
+        Figure("Start to ready, 200 manifests more", f"{started:.2f} s", "<= 1.5 s", started <= 1.5),
         Figure("Resident memory, idle", f"{idle:.0f} MB", "<= 120 MB", idle <= 120),
+        Figure("Resident memory, loaded", f"{loaded:.0f} MB", "<= 200 MB", loaded <= 200),
     ]
+
+
+def _spread(found: list[float], digits: int) -> str:
+    return f"{min(found):.{digits}f}-{max(found):.{digits}f}"
+
+
+@contextlib.contextmanager
+def _progress(name: str, rounds: int) -> Iterator[Tick]:
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(f"GET one connection, {name}", total=rounds)
+        yield partial(progress.advance, task)
 
 
 def _clients(costs: dict[str, float]) -> list[Figure]:

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 HERE = Path(__file__).parent
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
@@ -30,22 +31,42 @@ class Server:
 
 
 @contextlib.contextmanager
-def uvicorn(
-    target: str, environ: Mapping[str, str], *, ready: str = "/health", factory: bool = False
-) -> Iterator[Server]:
-    """`target` on uvicorn with the options that `holdfast serve` gives it, on one core if there are more."""
+def holdfast(environ: Mapping[str, str], log: Path) -> Iterator[Server]:
+    """`holdfast serve` as a user runs it: the command with its defaults, its log going to the file `log`."""
     port = _free_port()
-    command = [sys.executable, "-m", "uvicorn", target, "--port", str(port), "--loop", "uvloop", "--http", "httptools",
-               "--no-access-log", "--log-level", "warning", *(["--factory"] if factory else [])]  # fmt: skip
+    command = [str(Path(sys.executable).with_name("holdfast")), "serve", "--port", str(port)]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
+    with log.open("wb") as written, _running(command, {**kept, **environ}, port, "/health", written) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def bare(body: Path) -> Iterator[Server]:
+    """The reference: `tests.bench.bare` on uvicorn with the options that `holdfast serve` gives it, and no log."""
+    port = _free_port()
+    options = "--loop uvloop --http httptools --ws none --interface asgi3 --lifespan off --no-access-log"
+    more = "--no-server-header --no-proxy-headers --backlog 2048 --timeout-keep-alive 75 --log-level warning"
+    command = [sys.executable, "-m", "uvicorn", "tests.bench.bare:app", "--port", str(port)]
+    with _running([*command, *options.split(), *more.split()], {**os.environ, "BARE_BODY": str(body)}, port, "/") as it:
+        yield it
+
+
+@contextlib.contextmanager
+def _running(
+    command: list[str], environ: Mapping[str, str], port: int, ready: str, errors: IO[bytes] | None = None
+) -> Iterator[Server]:
+    """A server that is ready, on one core if there are more."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, env={**os.environ, **environ}, cwd=HERE.parent.parent)
+    process = subprocess.Popen(
+        command, env=dict(environ), cwd=HERE.parent.parent, stdout=subprocess.DEVNULL, stderr=errors
+    )
     try:
         _wait(port, ready, process)
         _pin(process.pid)
         yield Server(process.pid, port, time.perf_counter() - began)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(30)
 
 
 @contextlib.contextmanager

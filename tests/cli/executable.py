@@ -109,15 +109,16 @@ class Holdfast:
         )  # fmt: skip
         return Result(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *arguments: str, settings: Mapping[str, str] | None = None) -> Running:
-        errors = self.directory / f"stderr-{len(self.started)}.txt"
-        with errors.open("w") as stream:
+    def start(self, *arguments: str, settings: Mapping[str, str] | None = None, errors: int | None = None) -> Running:
+        """Starts a command. `errors` is a descriptor that takes standard error in place of the file."""
+        file = self.directory / f"stderr-{len(self.started)}.txt"
+        with file.open("w") as stream:
             process = subprocess.Popen(
                 [COMMAND, *arguments],
                 cwd=self.directory, env=self._environment(settings), stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=stream, text=True, bufsize=1,
+                stdout=subprocess.PIPE, stderr=stream if errors is None else errors, text=True, bufsize=1,
             )  # fmt: skip
-        self.started.append(Running(process, errors))
+        self.started.append(Running(process, file))
         return self.started[-1]
 
     def serve(self, *arguments: str, settings: Mapping[str, str] | None = None) -> Running:

@@ -40,6 +40,23 @@ def test_a_head_has_a_size(server: Running, pieces: list[bytes], expected: bytes
     assert answer(server, pieces) == expected
 
 
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        pytest.param(b"GET /health HTTP/1.0\r\n", b"HTTP/1.1 200 OK", id="an old client names no host"),
+        pytest.param(b"GET /health HTTP/1.1\r\n", b"HTTP/1.1 400 Bad Request", id="no host"),
+        pytest.param(REQUEST + b"host: other\r\n", b"HTTP/1.1 400 Bad Request", id="two hosts"),
+        pytest.param(b"GET /health HTTP/2.0\r\nHost: vault\r\n", b"HTTP/1.1 400 Bad Request", id="another protocol"),
+        pytest.param(
+            REQUEST + b"Connection: Upgrade\r\nUpgrade: websocket\r\n", b"HTTP/1.1 200 OK", id="an upgrade is not taken"
+        ),
+    ],
+)
+def test_a_head_is_one_of_http_1(server: Running, head: bytes, expected: bytes) -> None:
+    """One host in HTTP/1.1, at most one in HTTP/1.0, and no other version (RFC 9112 section 3.2)."""
+    assert answer(server, [head + b"\r\n"]) == expected
+
+
 @pytest.fixture
 async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     """A server that is less patient than usual."""
@@ -55,7 +72,7 @@ async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
         yield port
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET /health HT", b"GET / HTTP/1.1\r\n\r\nGET /health"])
+@pytest.mark.parametrize("sent", [b"", b"GET /health HT", b"GET / HTTP/1.1\r\nHost: vault\r\n\r\nGET /health"])
 async def test_a_head_has_a_deadline(port: int, sent: bytes) -> None:
     """A connection that says nothing, or does not finish saying it, is closed, also after a good request."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import signal
 import socket
 import stat
@@ -261,6 +263,40 @@ def test_the_access_log_holds_routes_and_no_values(holdfast: Holdfast) -> None:
         ("GET", "-", 404),
     ]
     assert "5ecret" not in running.err
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_access_log_is_whole(holdfast: Holdfast, workers: str) -> None:
+    """Every request that was answered has its line, also those of the moment before the end."""
+    running = holdfast.serve("--workers", workers)
+    with httpx.Client(base_url=running.url, timeout=PATIENCE) as client:
+        for _ in range(20):
+            client.get("/docs")
+    running.stop()
+
+    lines = [json.loads(line) for line in running.err.splitlines() if line.startswith("{")]
+    told = [line for line in lines if line["event"] == "request"]
+    assert len(told) == 20
+    assert {(line["level"], line["method"], line["route"], line["status"]) for line in told} == {
+        ("info", "GET", "/docs", 200)
+    }
+    assert all(re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["timestamp"]) for line in told)
+    assert [line["timestamp"] for line in told] == sorted(line["timestamp"] for line in told)
+
+
+def test_requests_are_answered_without_a_log(holdfast: Holdfast) -> None:
+    """A reader of the log that has gone away takes no answer with it; the lines that nobody reads are counted."""
+    reader, writer = os.pipe()
+    running = holdfast.start("serve", "--port", "0", errors=writer)
+    os.close(writer)
+    os.close(reader)
+
+    assert {httpx.get(f"{running.url}/docs", timeout=PATIENCE).status_code for _ in range(3)} == {200}
+    assert httpx.get(f"{running.url}/vault/connections", timeout=PATIENCE).status_code == 401
+    counted = re.search(r"^holdfast_log_lost_total (\S+)", httpx.get(f"{running.url}/metrics").text, re.MULTILINE)
+    assert counted
+    assert float(counted[1]) >= 3
+    assert running.stop() == 0
 
 
 def test_the_access_log_can_be_turned_off(holdfast: Holdfast) -> None:

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 from small_connectors import connector
 
-from holdfast.domain.connection import Connection, Grant
+from holdfast.domain.connection import Connection, Grant, RefreshFailure
 from holdfast.domain.event import EventType
 from holdfast.domain.tenancy import Caller, ConsumerScope
 from holdfast.errors import IntegrityError
@@ -71,8 +71,8 @@ async def test_an_event_holds_what_the_connection_was(store: Store, scope: Consu
 async def test_an_event_tells_of_a_grant_what_is_no_secret(store: Store, scope: ConsumerScope) -> None:
     """Since when it is not refreshed, and until when it is kept."""
     grant = Grant(granted_at=START, expires_at=START + 60, refreshable=True)
-    failing = {"last_refresh_failed_at": START + 9, "retained_until": START + 99}
-    held = replace(CONNECTION, settings={}, grant=grant, **failing)
+    failure = RefreshFailure("rejected", START + 9, START + 39)
+    held = replace(CONNECTION, settings={}, grant=grant, failure=failure, retained_until=START + 99)
     async with store.transaction() as tx:
         await events.announce(scope, tx, OAUTH, None, held, ["vault.connection.token_refresh.pending"], START)
 

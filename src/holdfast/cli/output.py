@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -45,7 +46,8 @@ def console() -> Console:
 
 def note(text: str) -> None:
     """Tells the person at the terminal."""
-    click.echo(text, err=True)
+    with contextlib.suppress(OSError):  # nobody listens, which is no reason to stop
+        click.echo(text, err=True)
 
 
 def instant(milliseconds: int) -> str:

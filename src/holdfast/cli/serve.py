@@ -21,6 +21,7 @@ from holdfast.cli.output import note, print_members
 from holdfast.config import PUBLIC_URL, Settings
 from holdfast.server import listening, logs
 from holdfast.server.access import logged
+from holdfast.server.logs import Lines
 
 WORKER = "holdfast.cli.serve:worker"
 
@@ -40,11 +41,11 @@ def serve(host: str, port: int, workers: int) -> None:
     HOLDFAST_PUBLIC_URL=https://vault.example.com HOLDFAST_DATA_DIR=/var/lib/holdfast holdfast serve --workers 2
     """
     settings = Settings.from_env()
-    logs.configure(settings.log_level)
+    lines = logs.configure(settings.log_level)
     wiring.prepare(settings)
     listener = listening.listen(host, port)
     if workers == 1:
-        listening.run(_serve(settings, listener))
+        listening.run(_serve(settings, listener, lines))
         return
     listening.run(_try(settings))
     listening.serve_by_many(WORKER, workers, listener, partial(_announce, settings, listener))
@@ -53,14 +54,18 @@ def serve(host: str, port: int, workers: int) -> None:
 def worker() -> ASGIApp:
     """The application of one of several processes."""
     settings = Settings.from_env()
-    logs.configure(settings.log_level)
+    lines = logs.configure(settings.log_level)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    return logged(wiring.create_app(), settings.log_level)
+    return logged(wiring.create_app(), settings.log_level, lines)
 
 
-async def _serve(settings: Settings, listener: socket.socket) -> None:
-    async with wiring.serving(settings) as app:
-        await listening.serve(logged(app, settings.log_level), listener, partial(_announce, settings, listener))
+async def _serve(settings: Settings, listener: socket.socket, lines: Lines) -> None:
+    try:
+        async with wiring.serving(settings) as app:
+            watched = logged(app, settings.log_level, lines)
+            await listening.serve(watched, listener, partial(_announce, settings, listener))
+    finally:
+        lines.flush()
 
 
 async def _try(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """The HTTP API, page by page as `docs/reference/api.md` has it.
 
 - `operations`  an operation declared once: its route, its parameters, its entry in `/openapi.json`
+- `routes`      which declared route a path is
 - `callers`     who is asking, for whom: an API key and headers become a `Scope`
 - `body`        a JSON body, read strictly
 - `wire`        the only file with the API's field names, in both directions

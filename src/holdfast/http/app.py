@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Awaitable, Iterator
 
 import structlog
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match, Route, Router
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.errors import EntityNotFoundError, HoldfastError, MethodNotAllowedError
 from holdfast.http import browser, connections, errors, manage, pages
 from holdfast.http.describe.openapi import openapi
-from holdfast.http.operations import Endpoint, Operation, route
+from holdfast.http.operations import Operation, route
+from holdfast.http.routes import Routes
 from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
 
 # The browser's endpoints are navigated to; no page may read them across origins.
 _BROWSER = ("/vault/authorize/", "/vault/callback", "/vault/revoke/", "/oauth/")
-_CORS = [
+_CORS = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"x-apideck-request-id"),
-]
+)
 _PREFLIGHT = [
     (b"access-control-allow-methods", b"GET, POST, PATCH, PUT, DELETE, OPTIONS"),
     (
@@ -36,12 +36,14 @@ _PREFLIGHT = [
     ),
     (b"access-control-max-age", b"600"),
 ]
-_ALWAYS = [(b"x-content-type-options", b"nosniff")]
-_SHARED = [*_ALWAYS, *_CORS]
+_ALWAYS = ((b"x-content-type-options", b"nosniff"),)
+_SHARED = (*_ALWAYS, *_CORS)
+
+Headers = tuple[tuple[bytes, bytes], ...]
 
 
 def operations() -> list[Operation]:
-    """Every operation that is declared. The one that is asked most comes first: routes are tried in order."""
+    """Every operation that is declared."""
     return [*connections.api.operations, *browser.actions.operations, *manage.api.operations]
 
 
@@ -50,74 +52,86 @@ def app(vault: Vault, admin_token: str) -> ASGIApp:
     declared = operations()
     document = openapi(declared, vault.public_url)
     routes = [*(route(o, vault, admin_token) for o in declared), *pages.routes(vault, document)]
-    return _Frame(routes)
+    return Frame(routes)
 
 
-class _Frame:
+class Frame:
     """What stands around every request: one layer instead of a stack of them."""
 
     def __init__(self, routes: list[Route]) -> None:
-        self._routes = routes
-        self._router = Router(routes, redirect_slashes=False)
-        self._endpoints = {method: _endpoints(routes, method) for method in ("GET", "POST", "PATCH", "PUT", "DELETE")}
+        self._routes = Routes(routes)
+        self._beside = Router()  # answers for the lifespan, and refuses a WebSocket
+        self._ids = _request_ids()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._router(scope, receive, send)
+            await self._beside(scope, receive, send)
             return
         browser = scope["path"].startswith(_BROWSER)
-        request_id = (b"x-apideck-request-id", os.urandom(16).hex().encode())
-        added = (request_id, *(_ALWAYS if browser else _SHARED))
-        started = False
-
-        async def send_framed(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                message["headers"] = [*message["headers"], *added]
-            await send(message)
-
+        answer = _Answer(send, (next(self._ids), *(_ALWAYS if browser else _SHARED)))
         try:
-            await self._answer(scope, receive, send_framed, browser)
-        except HoldfastError as error:
-            await errors.answer(error)(scope, receive, send_framed)
-        except HTTPException as error:
-            await self._refusal(error, scope)(scope, receive, send_framed)
+            await self._app(scope, browser)(scope, receive, answer)
         except Exception as error:
-            # The one catch-all. The error's text may hold anything, so only its place is told.
-            log.error("unexpected_error", error=type(error).__name__, where=_where(error))
-            if not started:
-                await errors.unexpected()(scope, receive, send_framed)
+            if answer.begun:
+                # Nothing can be said any more. An answer that stays unfinished is one whose connection the server
+                # closes, so that nobody takes it for a whole one.
+                log.error("answer_cut_off", error=type(error).__name__, where=_where(error))
+                return
+            await self._refusal(error, scope)(scope, receive, answer)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, browser: bool) -> None:
-        if scope["method"] == "OPTIONS" and not browser:
-            await _preflight()(scope, receive, send)
-            return
-        if b"%2f" in scope.get("raw_path", b"").lower() or "\x00" in scope["path"]:
+    def _app(self, scope: Scope, browser: bool) -> ASGIApp:
+        """What answers a request."""
+        method, path = scope["method"], scope["path"]
+        if method == "OPTIONS" and not browser:
+            return _preflight()
+        if "\x00" in path or b"%2f" in scope.get("raw_path", b"").lower():
             # A slash inside an id would become a path of its own, and a NUL is no text to PostgreSQL.
             raise EntityNotFoundError("path", "an id with %2F or %00")
-        for pattern, endpoint in self._endpoints.get(scope["method"], ()):
-            if match := pattern.match(scope["path"]):
-                scope["path_params"] = match.groupdict()
-                await endpoint(scope, receive, send)
-                return
-        scope["app"] = self
-        await self._router(scope, receive, send)
+        found = self._routes.find(method, path)
+        if found is not None:
+            way, scope["path_params"] = found
+            scope["route"] = way.path
+            return way.app
+        if self._routes.methods(path):
+            raise MethodNotAllowedError()
+        raise EntityNotFoundError("path", path[:200])
 
-    def _refusal(self, error: HTTPException, scope: Scope) -> Response:
-        if error.status_code != 405:
-            return errors.answer(EntityNotFoundError("path", scope["path"][:200]))
-        answer = errors.answer(MethodNotAllowedError())
-        allowed = {m for r in self._routes if r.matches(scope)[0] is not Match.NONE for m in r.methods or ()}
-        answer.headers["Allow"] = ", ".join(sorted(allowed))
+    def _refusal(self, error: Exception, scope: Scope) -> Response:
+        if not isinstance(error, HoldfastError):
+            # The one catch-all. The error's text may hold anything, so only its place is told.
+            log.error("unexpected_error", error=type(error).__name__, where=_where(error))
+            return errors.unexpected()
+        answer = errors.answer(error)
+        if isinstance(error, MethodNotAllowedError):
+            answer.headers["Allow"] = ", ".join(self._routes.methods(scope["path"]))
         return answer
 
 
-def _endpoints(routes: list[Route], method: str) -> list[tuple[re.Pattern[str], Endpoint]]:
-    """The operations of one method, tried before the router: its general matching costs more than many a handler."""
-    return [
-        (r.path_regex, r.endpoint) for r in routes if isinstance(r.endpoint, Endpoint) and method in (r.methods or ())
-    ]
+class _Answer:
+    """A `send` that adds what every answer has, and begins only one. No coroutine of its own, as there are many."""
+
+    __slots__ = ("_added", "_send", "begun")
+
+    def __init__(self, send: Send, added: Headers) -> None:
+        self._send = send
+        self._added = added
+        self.begun = False
+
+    def __call__(self, message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            if self.begun:
+                raise RuntimeError("an answer was begun twice")
+            self.begun = True
+            message["headers"] = [*message["headers"], *self._added]
+        return self._send(message)
+
+
+def _request_ids() -> Iterator[tuple[bytes, bytes]]:
+    """Headers with 128 random bits each, without asking the system for every single one."""
+    while True:
+        block = os.urandom(4096).hex().encode()
+        for at in range(0, len(block), 32):
+            yield (b"x-apideck-request-id", block[at : at + 32])
 
 
 def _preflight() -> Response:

@@ -6,8 +6,10 @@ selects one of its consumers. A header that comes twice is refused: proxies disa
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Mapping
+from functools import partial
 
 from starlette.requests import Request
 
@@ -17,8 +19,9 @@ from holdfast.usecases import api_keys
 from holdfast.usecases.vault import Vault
 
 APP_ID, CONSUMER_ID = "x-apideck-app-id", "x-apideck-consumer-id"
+_APP_ID, _CONSUMER_ID = APP_ID.encode(), CONSUMER_ID.encode()
 ID_LIMIT = 255
-_DECISIVE = frozenset((b"authorization", APP_ID.encode(), CONSUMER_ID.encode()))
+_DECISIVE = frozenset((b"authorization", _APP_ID, _CONSUMER_ID))
 
 
 async def scope_of(request: Request, vault: Vault, *, needs: Action = "connections", consumer: bool = True) -> Scope:
@@ -28,44 +31,58 @@ async def scope_of(request: Request, vault: Vault, *, needs: Action = "connectio
     the consumer may be left out when `consumer` is false.
     """
     sent = _sent(request)
-    key = await api_keys.identify(vault, _credential(sent))
-    if key is None:
-        raise UnauthorizedError("Invalid Authorization Token")
-    scope = Scope(key.application_id, key.caller)
+    scope = await _caller(vault, sent.get(b"authorization", b""))
     scope.require(needs)
-    application_id = _selector(sent, APP_ID)
+    application_id = _selector(sent, _APP_ID)
     if application_id is None:
-        raise _missing(APP_ID)
-    if not hmac.compare_digest(application_id.encode(), key.application_id.encode()):
+        raise _missing(_APP_ID)
+    if not hmac.compare_digest(application_id, scope.application_id):
         raise UnauthorizedError("The API key belongs to another application.")
-    consumer_id = _selector(sent, CONSUMER_ID)
+    consumer_id = _selector(sent, _CONSUMER_ID)
     if consumer_id is not None:
         return scope.of(consumer_id)
     if consumer:
-        raise _missing(CONSUMER_ID)
+        raise _missing(_CONSUMER_ID)
     return scope
+
+
+async def _caller(vault: Vault, authorization: bytes) -> Scope:
+    """The scope of the key in the header, remembered for its second under a digest: no key's text is kept."""
+    digest = hashlib.sha256(authorization).digest()
+    scope = await vault.recent.get(("caller", digest), partial(_identified, vault, authorization))
+    if scope is None:
+        raise UnauthorizedError("Invalid Authorization Token")
+    return scope
+
+
+async def _identified(vault: Vault, authorization: bytes) -> Scope | None:
+    key = await api_keys.identify(vault, _credential(authorization))
+    return None if key is None else Scope(key.application_id, key.caller)
 
 
 def require_admin(request: Request, admin_token: str) -> None:
     """UnauthorizedError unless the request carries the admin token."""
-    if not hmac.compare_digest(_credential(_sent(request)).encode("utf-8", "surrogatepass"), admin_token.encode()):
+    if not hmac.compare_digest(
+        _credential(_sent(request).get(b"authorization", b"")).encode("utf-8", "surrogatepass"), admin_token.encode()
+    ):
         raise UnauthorizedError("Invalid Authorization Token")
 
 
-def _credential(sent: Mapping[bytes, bytes]) -> str:
-    text = sent.get(b"authorization", b"").decode("latin-1")
+def _credential(authorization: bytes) -> str:
+    text = authorization.decode("latin-1")
     if not text:
         raise UnauthorizedError("Missing authentication")
     scheme, _, rest = text.partition(" ")
     return rest.strip() if scheme.lower() == "bearer" else text.strip()
 
 
-def _selector(sent: Mapping[bytes, bytes], name: str) -> str | None:
-    value = sent.get(name.encode(), b"").decode("latin-1")
-    if not value:
+def _selector(sent: Mapping[bytes, bytes], name: bytes) -> str | None:
+    raw = sent.get(name)
+    if not raw:
         return None
+    value = raw.decode("latin-1")
     if len(value) > ID_LIMIT or not value.isascii() or not value.isprintable():
-        raise RequestHeadersValidationError(f"{name} is at most {ID_LIMIT} printable ASCII characters.")
+        raise RequestHeadersValidationError(f"{name.decode()} is at most {ID_LIMIT} printable ASCII characters.")
     return value
 
 
@@ -78,5 +95,5 @@ def _sent(request: Request) -> dict[bytes, bytes]:
     return sent
 
 
-def _missing(name: str) -> RequestHeadersValidationError:
-    return RequestHeadersValidationError({"missing": [{name: "required"}]})
+def _missing(name: bytes) -> RequestHeadersValidationError:
+    return RequestHeadersValidationError({"missing": [{name.decode(): "required"}]})

@@ -2,15 +2,23 @@
 
 The route is written as it was declared, `/vault/connections/{unified_api}/{service_id}`: what stands in a path or a
 query may be a token, and no line of a log may hold one.
+
+Every request pays for its line, so it is put together by hand, and written with those of the same tick.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 
+import msgspec
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from holdfast.clock import Clock, SystemClock
+from holdfast.server import logs
+from holdfast.server.logs import Lines
 
 # Asked every few seconds by machines; told at `debug` only.
 PROBES = frozenset(("/health", "/ready", "/metrics"))
@@ -19,45 +27,86 @@ Tell = Callable[[str, str, int, float], None]
 
 
 class AccessLog:
-    """Tells `tell` of each request that `inner` has answered: method, route, status (0: none was sent), ms."""
+    """Tells `tell` of each request that `inner` has answered: method, route, status (0: none was sent), ms.
 
-    def __init__(self, inner: ASGIApp, tell: Tell) -> None:
+    The route is what `inner` leaves in its scope as `route`; `-` if it leaves nothing. `end` is called when the
+    server's lifespan has ended.
+    """
+
+    def __init__(self, inner: ASGIApp, tell: Tell, end: Callable[[], None] = lambda: None) -> None:
         self._inner = inner
         self._tell = tell
+        self._end = end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._inner(scope, receive, send)
+            try:
+                await self._inner(scope, receive, send)
+            finally:
+                self._end()
             return
         began = perf_counter()
-        status = 0
-
-        async def watch(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
+        watched = _Watched(send)
         try:
-            await self._inner(scope, receive, watch)
+            await self._inner(scope, receive, watched)
         finally:
-            self._tell(scope["method"], route_of(scope), status, (perf_counter() - began) * 1000)
+            self._tell(scope["method"], scope.get("route", "-"), watched.status, (perf_counter() - began) * 1000)
 
 
-def logged(app: ASGIApp, level: str) -> ASGIApp:
+class _Watched:
+    """A `send` that remembers the status. No coroutine of its own: the one that it gives back is awaited."""
+
+    __slots__ = ("_send", "status")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+
+    def __call__(self, message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        return self._send(message)
+
+
+class _Json:
+    """Writes lines as structlog does, `{"event":"request",…,"timestamp":…}`, without asking it."""
+
+    def __init__(self, lines: Lines, level: str, clock: Clock) -> None:
+        self._lines = lines
+        self._clock = clock
+        self._silent = PROBES if level != "debug" else frozenset[str]()
+        # What comes before the milliseconds. As many as there are routes, methods and statuses: a few hundred.
+        self._heads: dict[tuple[str, str, int], str] = {}
+        self._second, self._date = 0, ""
+
+    def tell(self, method: str, route: str, status: int, milliseconds: float) -> None:
+        """Takes the line of one request."""
+        if route in self._silent:
+            return
+        head = self._heads.get((method, route, status)) or self._head(method, route, status)
+        second, thousandths = divmod(self._clock.now(), 1000)
+        if second != self._second:
+            self._second = second
+            self._date = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        self._lines.soon(f'{head}{milliseconds:.1f},"timestamp":"{self._date}.{thousandths:03}Z"}}\n')
+
+    def _head(self, method: str, route: str, status: int) -> str:
+        level = "debug" if route in PROBES else "info"
+        members = {"event": "request", "level": level, "method": method, "route": route, "status": status}
+        head = msgspec.json.encode(members).decode()[:-1] + ',"ms":'
+        self._heads[method, route, status] = head
+        return head
+
+
+def logged(app: ASGIApp, level: str, lines: Lines) -> ASGIApp:
     """`app` with an access log if `level` lets it through; else `app` itself, so that a log that is off is free."""
-    return AccessLog(app, _line()) if level in ("debug", "info") else app
+    if level not in ("debug", "info"):
+        return app
+    tell = _for_people() if logs.is_watched() else _Json(lines, level, SystemClock()).tell
+    return AccessLog(app, tell, lines.flush)
 
 
-def route_of(scope: Scope) -> str:
-    """The route that answered, with names where the path had values; `-` if none did."""
-    if "path_params" not in scope:
-        return "-"
-    values = {value: f"{{{name}}}" for name, value in scope["path_params"].items()}
-    return "/".join([values.get(segment, segment) for segment in scope["path"].split("/")])
-
-
-def _line() -> Tell:
+def _for_people() -> Tell:
     log = structlog.get_logger().bind()  # bound once: finding the configuration again costs as much as the line
 
     def tell(method: str, route: str, status: int, milliseconds: float) -> None:

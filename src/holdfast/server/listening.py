@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from holdfast.server import openfiles
 from holdfast.server.protocol import LimitedProtocol
 
 T = TypeVar("T")
@@ -118,6 +119,7 @@ class _Background(uvicorn.Server):
 
 
 def _config(app: ASGIApp | Callable[..., Any] | str, **more: Any) -> uvicorn.Config:
+    openfiles.raise_limit()  # processes that are started from here inherit it
     options = {"lifespan": "off", "workers": 1, "timeout_graceful_shutdown": GRACE, **more}
     return uvicorn.Config(
         app,

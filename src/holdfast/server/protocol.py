@@ -1,24 +1,42 @@
-"""HTTP/1.1 with an end to what may come before a body: the parser itself has no limit, in size or in time.
+"""HTTP/1.1 (RFC 9112) with an end to what a client may send and to how long it may take; the parser itself has none.
 
-Too much is answered 400 and the connection closed, as for any request that is not HTTP; too slow is only closed.
+Too much is answered 400 and the connection closed, as for any request that is not HTTP/1; too slow is only closed.
+A request that is answered before its body has come is the last one on its connection.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Literal, cast
 
+from prometheus_client import Counter
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from holdfast.server import openfiles
 
 # Bytes of the request line and the headers together, and the number of headers.
 HEAD_LIMIT = 32_768
 HEADERS_LIMIT = 100
 # Seconds from the first byte of a request, or from connecting, until its headers are complete.
 HEAD_TIMEOUT = 20.0
+# Seconds in which a body that is not complete has to go on by BODY_STEP bytes.
+BODY_TIMEOUT = 30.0
+BODY_STEP = 65_536
+# Seconds in which a client that was answered early may take notice.
+LINGER = 5.0
+# Connections of one process at a time, and files that are left for everything else: database, log, providers.
+CONNECTIONS = 2000
+RESERVED_FILES = 128
+
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 21\r\n"
+    b"retry-after: 1\r\nconnection: close\r\n\r\nToo many connections."
+)
+_refused = Counter("holdfast_connections_refused", "Connections that were one too many.")
 
 
-class HeadTooLarge(Exception):
-    """The request line and its headers are larger than allowed."""
+class RefusedHead(Exception):
+    """The request line and its headers are larger than allowed, or not those of HTTP/1."""
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -26,45 +44,130 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._in_head = True
-        self._head_size = 0
+        self._awaited: Literal["head", "body"] | None = "head"
+        self._head_size = 0  # of a head that is not complete
+        self._head_bound = 0  # no head that is complete by now was larger
+        self._step = 0
+        self._keep_alive = True
+        self._lingering = False
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._watch_head()
+        if len(self.connections) > min(CONNECTIONS, max(1, openfiles.limit() - RESERVED_FILES)):
+            _refused.inc()
+            transport.write(_FULL)
+            transport.close()
+            return
+        self._watch(HEAD_TIMEOUT)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_watching()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._head_bound = self._head_size + len(data)
         super().data_received(data)
-        # Nearly every head comes in one piece and is over by now; only one that is not costs anything here.
-        if self._in_head and not self.transport.is_closing():
-            self._head_size += len(data)
-            if self._head_size > HEAD_LIMIT:
-                self.send_400_response("The headers are too large.")
-            self._watch_head()
+        # Nearly every request comes in one piece and is over by now; only one that is not costs anything here.
+        if self._awaited and not self._lingering and not self.transport.is_closing():
+            if self._awaited == "head":
+                self._head_came(len(data))
+            else:
+                self._body_came(len(data))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head = True
+        self._awaited = "head"
         self._head_size = 0
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        self._awaited = "body"
+        self._step = 0
+        self._head_size = 0
         self._stop_watching()
-        size = len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
-        if size > HEAD_LIMIT or len(self.headers) > HEADERS_LIMIT:
-            raise HeadTooLarge
+        self._check_head()
         super().on_headers_complete()
+        # What is answered now is answered without its body, which would have to be read before the next request.
+        self._keep_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
 
-    def _watch_head(self) -> None:
+    def on_message_complete(self) -> None:
+        self._awaited = None
+        self._stop_watching()
+        super().on_message_complete()
+        if self._lingering:
+            self.transport.close()
+        elif not self.cycle.response_started:
+            self.cycle.keep_alive = self._keep_alive
+
+    def shutdown(self) -> None:
+        self._keep_alive = False
+        super().shutdown()
+
+    def close(self) -> None:
+        """Closes the connection after an answer; after one to a body that is still coming, in two stages.
+
+        To close at once would reset the connection, and the client might lose the answer (RFC 9112 section 9.6).
+        """
+        if self._awaited != "body" or not self.cycle.response_complete:
+            self.transport.close()
+            return
+        self._lingering = True
+        self.transport.write_eof()
+        self._stop_watching()
+        self._watch(LINGER)
+
+    def _check_head(self) -> None:
+        if len(self.headers) > HEADERS_LIMIT or self._head_bound > HEAD_LIMIT < self._measured():
+            raise RefusedHead
+        version = self.parser.get_http_version()
+        hosts = [name for name, _ in self.headers if name == b"host"]
+        # RFC 9112 section 3.2: one Host, and none only in HTTP/1.0.
+        if version not in ("1.1", "1.0") or len(hosts) > 1 or (version == "1.1" and not hosts):
+            raise RefusedHead
+
+    def _measured(self) -> int:
+        return len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
+
+    def _head_came(self, size: int) -> None:
+        self._head_size += size
+        if self._head_size > HEAD_LIMIT:
+            self.send_400_response("The headers are too large.")
+        self._watch(HEAD_TIMEOUT)
+
+    def _body_came(self, size: int) -> None:
+        self._step += size
+        if self._step >= BODY_STEP:
+            self._step = 0
+            self._stop_watching()
         if self._deadline is None:
-            self._deadline = self.loop.call_later(HEAD_TIMEOUT, self.transport.close)
+            self.cycle.transport = cast(asyncio.Transport, _Ending(self))
+            self._watch(BODY_TIMEOUT)
+
+    def _watch(self, seconds: float) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(seconds, self._give_up)
 
     def _stop_watching(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        if self._awaited == "body" and not self._lingering and self._is_held_up():
+            self._watch(BODY_TIMEOUT)
+        else:
+            self.transport.close()
+
+    def _is_held_up(self) -> bool:
+        """Whether a body does not go on because of the application: it does not read, or has not asked for it."""
+        return self.flow.read_paused or self.cycle.waiting_for_100_continue
+
+
+class _Ending:
+    """A transport, for the answer to a body that is still coming, whose end the protocol decides."""
+
+    def __init__(self, protocol: LimitedProtocol) -> None:
+        self.write = protocol.transport.write
+        self.is_closing = protocol.transport.is_closing
+        self.close = protocol.close
