@@ -7,10 +7,16 @@ the other. Neither shows its content when printed: both may carry tokens.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+_CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:+-]+)", re.IGNORECASE)
+_FORM = re.compile(r"[\w.%\[\]-]+=")
+# Blank lines, a byte-order mark and the NULs of a fixed buffer are no part of an answer.
+_BLANK = " \t\r\n\f\v\0\ufeff\u00a0"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -40,14 +46,27 @@ class Response:
     body: bytes
 
     def document(self) -> Any:
-        """The body as JSON; a form-encoded body as a dict (some token endpoints answer so). None if it is neither."""
-        media = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media == "application/x-www-form-urlencoded":
-            return dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
-        try:
-            return json.loads(self.body, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError):
-            return None
+        """The body as JSON, or a form-encoded one as a dict (some token endpoints answer so); None if it is neither.
+
+        The label decides nothing: JSON comes as text/javascript and as a form, forms come as text/plain. NaN and the
+        infinities are no JSON (RFC 8259 section 6) and read as null, since what stands beside them is still good.
+        """
+        text = self.text().strip(_BLANK)
+        found = _json(text)
+        if isinstance(found, str):  # JSON that was put into a JSON string
+            found = _json(found.strip(_BLANK)) or _form(found)
+        labelled = "application/x-www-form-urlencoded" in self.headers.get("content-type", "").lower()
+        return _form(text, labelled=labelled) if found is None else found
+
+    def text(self) -> str:
+        """The body as text, whatever it is: as Unicode if it is that, else as its label says, else with U+FFFD."""
+        unicode = json.detect_encoding(self.body)
+        for charset in (unicode, *_CHARSET.findall(self.headers.get("content-type", ""))):
+            try:
+                return self.body.decode(charset)
+            except (LookupError, ValueError):  # an unknown charset, one that is no text, or another than it says
+                continue
+        return self.body.decode(unicode, "replace")
 
     def __repr__(self) -> str:
         return f"Response({self.status}, {len(self.body)} bytes)"
@@ -56,5 +75,24 @@ class Response:
 Send = Callable[[Request], Awaitable[Response]]
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON (RFC 8259 section 6)")
+def _json(text: str) -> Any:
+    """The JSON value that `text` begins with; what follows it is nothing that anybody asked for."""
+    try:
+        return _DECODER.raw_decode(text)[0]
+    except (ValueError, RecursionError):
+        return None
+
+
+def _form(text: str, *, labelled: bool = False) -> dict[str, str] | None:
+    """The members of a form; without its label only of a text that begins as a form does, and no page does."""
+    if not labelled and not _FORM.match(text):
+        return None
+    return dict(parse_qsl(text, keep_blank_values=True)) or None
+
+
+def _whole(digits: str) -> int | None:
+    """None for a number of so many digits that Python refuses to count them."""
+    return int(digits) if len(digits) < 4000 else None
+
+
+_DECODER = json.JSONDecoder(strict=False, parse_constant=lambda _: None, parse_int=_whole)

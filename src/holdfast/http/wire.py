@@ -31,7 +31,7 @@ from holdfast.domain.connection import (
 from holdfast.domain.manifest.connector import AuthType, GrantType, Option, ResourceField, Setting
 from holdfast.domain.tenancy import Scope
 from holdfast.errors import RequestValidationError
-from holdfast.grants.call import CustomField
+from holdfast.grants.listing import CustomField
 from holdfast.usecases import links
 from holdfast.usecases.connections import Import, Patch, imported_token
 from holdfast.usecases.subject import Subject

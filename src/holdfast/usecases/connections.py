@@ -21,8 +21,9 @@ from holdfast.errors import (
     ProviderError,
     RequestValidationError,
 )
-from holdfast.grants.call import CustomField, Verdict, custom_fields, options, verify
+from holdfast.grants.call import Verdict, verify
 from holdfast.grants.flow import drive
+from holdfast.grants.listing import CustomField, custom_fields, options
 from holdfast.store import connections
 from holdfast.store.connections import Change
 from holdfast.usecases import revocations

@@ -13,7 +13,7 @@ from holdfast.domain.manifest.connector import Connector
 from holdfast.domain.tenancy import Scope
 from holdfast.errors import GrantDeferred, HoldfastError, Unavailable
 from holdfast.grants.flow import drive
-from holdfast.grants.revoke import revoke
+from holdfast.grants.revoke import Ending, revoke
 from holdfast.store import Store, connections, outbox
 from holdfast.store.connections import Decide
 from holdfast.store.outbox import Revocation
@@ -54,7 +54,7 @@ async def attempt(vault: Vault, revocation: Revocation) -> bool:
     """Asks the provider to end the grant; True if it did. What it answers is kept as evidence."""
     scope = revocation.scope
     try:
-        accepted = await _ask(vault, revocation)
+        ending = await _ask(vault, revocation)
     except GrantDeferred as error:
         await _put_off(vault, revocation, error)
         return False
@@ -64,10 +64,12 @@ async def attempt(vault: Vault, revocation: Revocation) -> bool:
         log.warning("revocation_failed", service=revocation.service_id, outcome=type(error).__name__)
         await outbox.settle(scope, vault.store, revocation, f"failed: {type(error).__name__}")
         return False
-    await outbox.settle(scope, vault.store, revocation, "revoked" if accepted else "refused")
-    if accepted:
+    log.info("revocation_answered", service=revocation.service_id, outcome=ending.outcome, code=ending.code)
+    # A grant that the provider knows no more has ended, whoever ended it (RFC 7009 section 2.2).
+    await outbox.settle(scope, vault.store, revocation, "revoked" if ending.ended else "refused")
+    if ending.ended:
         await _announce(vault, revocation)
-    return accepted
+    return ending.ended
 
 
 async def attempt_due(vault: Vault) -> bool:
@@ -79,9 +81,10 @@ async def attempt_due(vault: Vault) -> bool:
     return True
 
 
-async def _ask(vault: Vault, revocation: Revocation) -> bool:
+async def _ask(vault: Vault, revocation: Revocation) -> Ending:
     about = await subject(revocation.scope, vault, revocation.unified_api, revocation.service_id)
-    return await drive(revoke(setup(vault, about, revocation.settings), revocation.token), vault.send)
+    flow = revoke(setup(vault, about, revocation.settings), revocation.token, now=vault.clock.now())
+    return await drive(flow, vault.send)
 
 
 async def _put_off(vault: Vault, revocation: Revocation, error: GrantDeferred) -> None:

@@ -95,6 +95,6 @@ def _is_of_consent_page(text: Text) -> bool:
 
 def _typed_in(oauth: OAuth) -> dict[str, bool]:
     needed = dict(CLIENT_SETTINGS) if oauth.client.source == "connection" else {}
-    if oauth.client.auth == "none":
+    if not oauth.client.needs_secret:
         needed.pop("client_secret", None)
     return needed | (PASSWORD_SETTINGS if oauth.grant == "password" else {})

@@ -9,8 +9,9 @@ import structlog
 from holdfast.domain.connection import Connection, chosen, completed
 from holdfast.domain.tenancy import Scope
 from holdfast.errors import HoldfastError, OAuthCodeExchangeError, ProviderError
-from holdfast.grants.call import after_connect, choices
+from holdfast.grants.call import after_connect
 from holdfast.grants.flow import drive
+from holdfast.grants.listing import choices
 from holdfast.grants.token import Granted, exchange_code
 from holdfast.store import connections
 from holdfast.store.connections import Change

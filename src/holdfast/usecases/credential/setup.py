@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ from holdfast.domain.connection import Connection
 from holdfast.domain.credential import Client, OAuthToken, Secret
 from holdfast.domain.form import check_urls, texts
 from holdfast.errors import ConnectorCredentialsError
+from holdfast.grants.authorize import manifest_scopes
 from holdfast.grants.flow import Setup
 from holdfast.usecases.subject import Subject
 from holdfast.usecases.vault import Vault
@@ -24,7 +26,7 @@ def setup(vault: Vault, subject: Subject, settings: Mapping[str, Any] | None = N
     client = _client(subject, values)
     app = {id: secret.reveal() for id, secret in integration.settings.items()}
     now = vault.clock.now()
-    return Setup(
+    known = Setup(
         connector=connector,
         hosts=vault.catalog.allowed_hosts(connector),
         client=client,
@@ -34,7 +36,11 @@ def setup(vault: Vault, subject: Subject, settings: Mapping[str, Any] | None = N
             "cred": _client_values(client),
             "sys": {"now": str(now // 1000), "now_ms": str(now), "uuid": str(uuid4())},
         },
+        scopes=integration.scopes,
     )
+    if connector.auth.oauth is None or known.scopes is not None:
+        return known
+    return replace(known, scopes=manifest_scopes(known, subject.unified_api))
 
 
 def with_token(known: Setup, token: OAuthToken | None) -> Setup:

@@ -19,6 +19,7 @@ from holdfast.errors import (
     InvalidStateError,
     OAuthCredentialsNotFoundError,
 )
+from holdfast.grants.call import DEAD_TOKEN
 from holdfast.grants.flow import Setup, drive
 from holdfast.grants.token import GRANTS
 from holdfast.store import connections
@@ -61,13 +62,14 @@ async def call(
     reason: str,
     flow: Callable[[Setup], Generator[Request, Response, T]],
 ) -> T:
-    """Runs a flow of requests to the service with the connection's credential, renewing it once after a 401."""
+    """Runs a flow of requests to the service with the connection's credential, refreshing it once if the service says
+    that the token is dead."""
     subject, token = await usable(scope, vault, subject, reason)
     try:
         return await drive(flow(with_token(setup(vault, subject), token)), vault.send)
     except GrantRejected as error:
         grant = subject.connection.grant if subject.connection else None
-        if token is None or grant is None or not grant.refreshable or error.status != 401:
+        if token is None or grant is None or not grant.refreshable or error.code != DEAD_TOKEN:
             raise
     subject, token = await usable(scope, vault, subject, reason, force=True)
     return await drive(flow(with_token(setup(vault, subject), token)), vault.send)
