@@ -15,13 +15,11 @@ from holdfast.domain.manifest import path
 from holdfast.domain.manifest.connector import Connector, Expiry, OAuth
 from holdfast.errors import GrantDeferred, GrantMisconfigured
 from holdfast.grants.lifetime import expiry, seconds_to_wait
-from holdfast.grants.refusal import raise_for, refusal_in
+from holdfast.grants.refusal import LATER, raise_for, refusal_in
 
 TOKEN_LIMIT = 65_536
 # Token types that need a proof of possession which we cannot give (RFC 9449, draft-ietf-oauth-v2-http-mac).
 UNUSABLE_TYPES = {"dpop", "mac", "pop"}
-# Statuses that say "later", whatever the body repeats; the manifest's own codes are still believed.
-LATER = {408, 425, 429}
 
 
 def read_token(oauth: OAuth, response: Response, now: int, previous: OAuthToken | None = None) -> OAuthToken:

@@ -19,9 +19,16 @@ from holdfast.domain.manifest.connector import BodyError, Connector, Outcome
 from holdfast.errors import GrantDeferred, GrantMisconfigured, GrantRejected
 
 CODE_LIMIT = 64
+# Statuses that say "later", whatever the body repeats.
+LATER = {408, 425, 429}
 OUTCOMES: dict[str, Outcome] = {
     "invalid_grant": "rejected",
     "access_denied": "rejected",
+    # OpenID Connect Core section 3.1.2.6: a person has to be there.
+    "login_required": "rejected",
+    "consent_required": "rejected",
+    "interaction_required": "rejected",
+    "account_selection_required": "rejected",
     "invalid_client": "misconfigured",
     "unauthorized_client": "misconfigured",
     "unsupported_grant_type": "misconfigured",

@@ -18,7 +18,7 @@ from holdfast.errors import GrantDeferred
 from holdfast.grants.call import place
 from holdfast.grants.flow import Setup, document, form
 from holdfast.grants.lifetime import seconds_to_wait
-from holdfast.grants.refusal import Refusal, refusal_in
+from holdfast.grants.refusal import LATER, Refusal, refusal_in
 from holdfast.grants.token import basic_client, rendered_headers, send_members
 
 # Codes that say of the token which is being revoked that there is none.
@@ -93,11 +93,7 @@ def _ending(connector: Connector, word: Revoke, response: Response, now: int, *,
 
 def _is_put_off(response: Response, refusal: Refusal) -> bool:
     """Whether nothing is decided: the provider could not answer, or something before it did (a firewall's page)."""
-    if (
-        response.status in (408, 425, 429)
-        or response.status >= 500
-        or (refusal.proven and refusal.outcome == "deferred")
-    ):
+    if response.status in LATER or response.status >= 500 or (refusal.proven and refusal.outcome == "deferred"):
         return True
     return refusal.code is None and "html" in response.headers.get("content-type", "").lower()
 

@@ -205,6 +205,8 @@ class Revoke(Word, frozen=True, kw_only=True):
     tokens: one request for each of these that the connection has
     headers: further headers; one that comes out empty is left out
     gone: statuses that say that the provider no longer knows the token, beside 404 and 410 to a DELETE
+    ends: what has ended then: this `token` with what came of it, or the whole `grant` between the account and the
+        application, a newer one too
     """
 
     url: UrlTemplate
@@ -215,6 +217,7 @@ class Revoke(Word, frozen=True, kw_only=True):
     tokens: tuple[Literal["refresh_token", "access_token"], ...] = ("refresh_token", "access_token")
     headers: dict[str, Template] = {}
     gone: tuple[HttpStatus, ...] = ()
+    ends: Literal["token", "grant"] = "token"
 
 
 class OAuth(Word, frozen=True, kw_only=True):
