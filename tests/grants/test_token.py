@@ -320,14 +320,15 @@ def test_a_token_beside_an_error_that_nobody_knows_is_kept() -> None:
 
 
 PLAIN = json.dumps(GRANTED)
+NAMED = json.dumps({**GRANTED, "name": "Zoë"}, ensure_ascii=False)
 BODIES: list[tuple[str, bytes]] = [
     (
         "application/json; charset=iso-8859-1",
-        json.dumps({**GRANTED, "name": "Zoë"}, ensure_ascii=False).encode("latin-1"),
+        NAMED.encode("latin-1"),
     ),
-    ("application/json", json.dumps({**GRANTED, "name": "Zoë"}, ensure_ascii=False).encode("latin-1")),
-    ("application/json", json.dumps({**GRANTED, "name": "Zoë"}, ensure_ascii=False).encode()[:-3] + b'"}'),
-    ("application/json; charset=nonsense", json.dumps({**GRANTED, "name": "Zoë"}, ensure_ascii=False).encode("cp1252")),
+    ("application/json", NAMED.encode("latin-1")),
+    ("application/json", NAMED.encode()[:-3] + b'"}'),
+    ("application/json; charset=nonsense", NAMED.encode("cp1252")),
     ("application/json", b"\xef\xbb\xbf" + PLAIN.encode()),
     ("application/json", PLAIN.encode("utf-16")),
     ("application/json", b"\r\n\r\n \xc2\xa0" + PLAIN.encode() + b"\r\n\0"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -51,28 +51,38 @@ class Response:
         The label decides nothing: JSON comes as text/javascript and as a form, forms come as text/plain. NaN and the
         infinities are no JSON (RFC 8259 section 6) and read as null, since what stands beside them is still good.
         """
-        text = self.text().strip(_BLANK)
-        found = _json(text)
-        if isinstance(found, str):  # JSON that was put into a JSON string
-            found = _json(found.strip(_BLANK)) or _form(found)
-        labelled = "application/x-www-form-urlencoded" in self.headers.get("content-type", "").lower()
-        return _form(text, labelled=labelled) if found is None else found
+        label = self.headers.get("content-type", "").lower()
+        labelled = "application/x-www-form-urlencoded" in label
+        read = (_document(text.strip(_BLANK), labelled=labelled) for text in self._texts())
+        return next((document for document in read if document is not None), None)
 
     def text(self) -> str:
-        """The body as text, whatever it is: as Unicode if it is that, else as its label says, else with U+FFFD."""
+        """The body as text, whatever it is."""
+        return next(self._texts())
+
+    def _texts(self) -> Iterator[str]:
+        """The body as Unicode if it is that, as its label says, and with U+FFFD for what fits neither: bytes that are
+        no UTF-8 in a member that nobody needs, or a label that is wrong, make the rest no worse."""
         unicode = json.detect_encoding(self.body)
         for charset in (unicode, *_CHARSET.findall(self.headers.get("content-type", ""))):
             try:
-                return self.body.decode(charset)
+                yield self.body.decode(charset)
             except (LookupError, ValueError):  # an unknown charset, one that is no text, or another than it says
                 continue
-        return self.body.decode(unicode, "replace")
+        yield self.body.decode(unicode, "replace")
 
     def __repr__(self) -> str:
         return f"Response({self.status}, {len(self.body)} bytes)"
 
 
 Send = Callable[[Request], Awaitable[Response]]
+
+
+def _document(text: str, *, labelled: bool) -> Any:
+    found = _json(text)
+    if isinstance(found, str):  # JSON that was put into a JSON string
+        found = _json(found.strip(_BLANK)) or _form(found)
+    return _form(text, labelled=labelled) if found is None else found
 
 
 def _json(text: str) -> Any:

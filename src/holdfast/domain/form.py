@@ -17,6 +17,8 @@ from holdfast.errors import ConnectionSettingsError, RequestValidationError
 
 SETTINGS_LIMIT = 100
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# White space, and what copying from a page brings along and nobody sees.
+_PASTED_ALONG = " \t\r\n\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff"
 # Stands in for values that are not known yet when a URL is checked ahead of its use.
 _SAMPLE = {"access_token": "x", "refresh_token": "x", "token": "x", "id": "x"}
 
@@ -34,6 +36,7 @@ def merge(
         field = connector.setting(id)
         if field is not None and field.hidden and field.filled_by != "user":
             continue
+        value = _typed(field, value)
         masked = field is not None and field.sensitive and isinstance(value, str)
         plain = masks.unmask(f"{place}\0{id}", value, stored.get(id)) if masked else value
         _set(merged, id, _checked(field, plain) if field else plain)
@@ -45,8 +48,15 @@ def take(connector: Connector, stored: Mapping[str, Any], sent: Mapping[str, Any
     merged = dict(stored)
     for id, value in sent.items():
         field = connector.setting(id)
+        value = _typed(field, value)
         _set(merged, id, _checked(field, value) if field else value)
     return _bounded(merged)
+
+
+def pasted(value: Any) -> Any:
+    """A text without what pasting put at its ends: no key, id or host begins or ends with white space, and a header
+    could not carry it. Anything else is given back as it is."""
+    return value.strip(_PASTED_ALONG) if isinstance(value, str) else value
 
 
 def texts(connector: Connector, settings: Mapping[str, Any]) -> dict[str, str]:
@@ -84,6 +94,15 @@ def url_templates(connector: Connector) -> list[str]:
     requests += [connector.verify.request] if connector.verify else []
     endpoints = [oauth.token.url, oauth.refresh.url, oauth.revoke.url if oauth.revoke else None] if oauth else []
     return [url for url in [api, *endpoints, *(r.url for r in requests)] if url]
+
+
+def _typed(field: Setting | None, value: Any) -> Any:
+    """What was meant by what was typed. In text of several lines, and in a password with white space inside of it,
+    the ends may be meant as well."""
+    if field is None or field.type == "textarea" or not isinstance(value, str):
+        return value
+    bare = pasted(value)
+    return value if field.type == "password" and re.search(r"\s", bare) else bare
 
 
 def _bounded(settings: dict[str, Any]) -> dict[str, Any]:
