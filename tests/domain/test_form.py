@@ -19,6 +19,7 @@ def basic() -> Connector:
         {"id": "subdomain", "label": "Subdomain", "required": True, "pattern": "[a-z0-9-]+"},
         {"id": "api_key", "label": "API key", "type": "password", "required": True},
         {"id": "region", "label": "Region", "type": "select", "options": ["eu", "us"], "default": "eu"},
+        {"id": "memo", "label": "Memo", "type": "textarea"},
         {"id": "lists", "label": "Lists", "type": "multi-select"},
         {"id": "realm_id", "label": "Company", "hidden": True, "filled_by": "callback"},
     ]
@@ -49,6 +50,30 @@ def test_a_mask_of_another_connection_is_refused() -> None:
 
     with pytest.raises(ConnectionSettingsError):
         merge(basic(), {"api_key": "sk_live_1"}, {"api_key": elsewhere}, MASKS, PLACE)
+
+
+@pytest.mark.parametrize(
+    ("id", "sent", "kept"),
+    [
+        ("api_key", " k-123 ", "k-123"),
+        ("api_key", "\u200bk-123\r\n", "k-123"),
+        ("api_key", " open sesame ", " open sesame "),
+        ("subdomain", "acme\u00a0", "acme"),
+        ("region", " eu ", "eu"),
+        ("memo", " two\nlines \n", " two\nlines \n"),
+        ("api_key", "  ", None),
+        ("unknown", " x ", " x "),
+    ],
+)
+def test_what_pasting_brought_along_is_no_part_of_a_value(id: str, sent: str, kept: str | None) -> None:
+    """White space at the ends goes, by the form and by an import; not where it may be meant."""
+    assert merge(basic(), {}, {id: sent}, MASKS, PLACE).get(id) == kept
+    assert take(basic(), {}, {id: sent}).get(id) == kept
+
+
+def test_a_mask_may_be_pasted_too() -> None:
+    """A mask with a space behind it is still that mask."""
+    assert merge(basic(), {"api_key": "k"}, {"api_key": f"{mask('k')} "}, MASKS, PLACE) == {"api_key": "k"}
 
 
 @pytest.mark.parametrize("empty", [None, ""])

@@ -36,9 +36,9 @@ def merge(
         field = connector.setting(id)
         if field is not None and field.hidden and field.filled_by != "user":
             continue
-        value = _typed(field, value)
-        masked = field is not None and field.sensitive and isinstance(value, str)
-        plain = masks.unmask(f"{place}\0{id}", value, stored.get(id)) if masked else value
+        typed = _typed(field, value)
+        masked = field is not None and field.sensitive and isinstance(typed, str)
+        plain = masks.unmask(f"{place}\0{id}", typed, stored.get(id)) if masked else typed
         _set(merged, id, _checked(field, plain) if field else plain)
     return _bounded(merged)
 
@@ -48,8 +48,8 @@ def take(connector: Connector, stored: Mapping[str, Any], sent: Mapping[str, Any
     merged = dict(stored)
     for id, value in sent.items():
         field = connector.setting(id)
-        value = _typed(field, value)
-        _set(merged, id, _checked(field, value) if field else value)
+        typed = _typed(field, value)
+        _set(merged, id, _checked(field, typed) if field else typed)
     return _bounded(merged)
 
 

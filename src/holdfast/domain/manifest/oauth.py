@@ -96,12 +96,12 @@ class Callback(Word, frozen=True, kw_only=True):
 
 
 class Expiry(Word, frozen=True, kw_only=True):
-    """Where a lifetime stands in the token answer, and in which form. A text may hold the number, and a date is read
-    in any form: ISO 8601, as in HTTP headers, in English words. A lifetime that is none (-1, 0, "never", a moment
-    that is over) is not known, and never costs the token: `refresh.access_lifetime` stands in for it.
+    """Where a lifetime stands in the token answer, and in which form. One that is none (-1, 0, "never", a moment that
+    is over) is not known, and costs no token: `refresh.access_lifetime` stands in for it.
 
     path: where it stands
-    as: what a number counts: `seconds` from now, seconds or milliseconds since 1970; `iso` for a date
+    as: what a number counts: `seconds` from now, seconds or milliseconds since 1970; `iso` for a date. A text may hold
+        the number, and a date is read whatever its make: ISO 8601, as in HTTP headers, in English words
     """
 
     path: AnswerPath = "expires_in"
