@@ -279,6 +279,17 @@ def test_a_service_says_that_the_token_is_dead(words: dict[str, Any], response: 
     assert (raised.value.code == DEAD_TOKEN) is dead
 
 
+def test_a_good_answer_may_speak_of_dead_tokens() -> None:
+    """Words beside another status than 403 are the service's data, not a verdict on the credential."""
+    connector = with_words(custom_fields={"*": {**FIELDS["*"], "request": {"path": "/f"}}})
+    word = connector.custom_fields["*"]
+    field = {"key": "k", "label": "Token expired", "edit_flag": True}
+
+    found, _ = run(custom_fields(setup(connector), word, "leads"), answer({"data": [field]}))
+
+    assert [f.name for f in found] == ["Token expired"]
+
+
 def test_calls_after_connecting_build_on_each_other() -> None:
     """What one call found, the next one can use."""
     steps = [
