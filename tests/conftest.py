@@ -16,10 +16,14 @@ from typing import Any
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from holdfast.store.engine.database import Database
 from holdfast.store.engine.migrate import migrate
 from holdfast.store.engine.opening import open_database
+
+# For what has to hold in any case: `pytest tests/grants/test_any_answer.py --hypothesis-profile=ten-thousand`.
+settings.register_profile("ten-thousand", max_examples=10_000, deadline=None)
 
 
 class PostgresServer:

@@ -154,13 +154,16 @@ class ProviderError(HoldfastError):
     """The provider did not give a credential.
 
     `code` is the provider's error code (RFC 6749 section 5.2) where it gave one that is safe to show,
-    `status` the HTTP status it answered with, where it answered.
+    `status` the HTTP status it answered with, where it answered, `retry_after` the seconds it asks to be left alone.
     """
 
-    def __init__(self, detail: str, *, code: str | None = None, status: int | None = None) -> None:
+    def __init__(
+        self, detail: str, *, code: str | None = None, status: int | None = None, retry_after: int | None = None
+    ) -> None:
         super().__init__(detail)
         self.code = code
         self.status = status
+        self.retry_after = retry_after
 
 
 class GrantRejected(ProviderError):
@@ -189,9 +192,8 @@ class GrantDeferred(ProviderError):
         retry_after: int | None = None,
         ambiguous: bool = False,
     ) -> None:
-        """`retry_after` is in seconds. `ambiguous`: the provider may have acted on the request."""
-        super().__init__(detail, code=code, status=status)
-        self.retry_after = retry_after
+        """`ambiguous`: the provider may have acted on the request."""
+        super().__init__(detail, code=code, status=status, retry_after=retry_after)
         self.ambiguous = ambiguous
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from dance import begin, came_back, changed, consent
 from nodes import another_node
 from traces import rows, traces
 
+from holdfast.testing.asgi import call
 from holdfast.testing.browser import Browser
 from holdfast.testing.harness import PROVIDER_URL, PUBLIC_URL, RETURN_TO, SERVICE, Deployment
 
@@ -33,6 +34,32 @@ async def test_a_callback_without_a_state_of_ours_goes_nowhere(vault: Deployment
     assert reply.status == 400
     assert "location" not in reply.headers
     assert await traces(vault) == before
+
+
+async def test_a_callback_by_a_form_is_read_at_our_own_address(vault: Deployment) -> None:
+    """A form of another site brings no cookie along (SameSite=Lax), so the browser comes once more by itself."""
+    begun, callback = await came_back(vault)
+    address = urlsplit(callback)
+    form = [("content-type", "application/x-www-form-urlencoded"), ("origin", PROVIDER_URL)]
+
+    posted = await call(vault.app, "POST", f"{PUBLIC_URL}{address.path}", form, address.query.encode())
+    sent_to = dict(posted.headers)["location"]
+
+    assert (posted.status, dict(posted.headers)["cache-control"]) == (303, "no-store")
+    assert vault.provider.calls["token"] == 0
+    assert parse_qsl(urlsplit(sent_to).query) == parse_qsl(address.query)
+    assert (await vault.open(sent_to)).status == 400
+    assert (await vault.open(sent_to, cookie=begun.cookie)).location == RETURN_TO
+
+
+@pytest.mark.parametrize(("label", "body", "status"), [("application/json", b"{}", 415), ("", b"a=b", 415)])
+async def test_a_callback_by_post_is_a_form(vault: Deployment, label: str, body: bytes, status: int) -> None:
+    """Anything else is refused, and so is a form that no query could hold."""
+    headers = [("content-type", label)] if label else []
+
+    assert (await call(vault.app, "POST", f"{PUBLIC_URL}/vault/callback", headers, body)).status == status
+    headers = [("content-type", "application/x-www-form-urlencoded")]
+    assert (await call(vault.app, "POST", f"{PUBLIC_URL}/vault/callback", headers, b"a=" + b"x" * 13_000)).status == 400
 
 
 @pytest.mark.parametrize("name", ["state", "code", "iss", "error"])

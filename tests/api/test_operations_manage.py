@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from accounts import open_account
 
+from holdfast.domain.tenancy import Caller, Scope
+from holdfast.store import tenants
 from holdfast.testing.asgi import call
 from holdfast.testing.harness import ADMIN_TOKEN, CLIENT_SECRET, PUBLIC_URL, RETURN_TO, Deployment
 
@@ -121,6 +123,18 @@ async def test_a_shipped_connector_has_the_callback_that_is_documented(vault: De
     reply = await vault.manage("PUT", path(vault, "/integrations/crm/pipedrive"))
 
     assert reply.data["redirect_uri"] == f"{PUBLIC_URL}/vault/callback"
+
+
+async def test_what_pasting_brought_along_is_no_part_of_a_client(vault: Deployment) -> None:
+    """An id with a space behind it, a secret with a line break: neither would ever authenticate."""
+    where = path(vault, "/integrations/crm/pipedrive")
+
+    reply = await vault.manage("PUT", where, json={"client_id": " 5f1c2a ", "client_secret": "s3\n"})
+
+    scope = Scope(vault.application_id, Caller.own("test"))
+    stored = await tenants.integration(scope, vault.vault.store, "crm", "pipedrive")
+    assert reply.data["client_id"] == "5f1c2a"
+    assert stored.client.client_secret.reveal() == "s3"
 
 
 async def test_an_integration_is_set_up_step_by_step(vault: Deployment) -> None:

@@ -44,6 +44,21 @@ async def test_an_exchange_makes_the_connection_callable(account: Account, body:
     assert await account.events() == ["created", "updated", "updated", "callable"]
 
 
+@pytest.mark.parametrize(("scopes", "asked"), [(["only.this", "and.that"], "only.this and.that"), ([], "")])
+async def test_an_exchange_asks_for_the_scopes_of_the_integration(
+    account: Account, scopes: list[str], asked: str
+) -> None:
+    """As an authorization does: the application has chosen them."""
+    integration = f"/applications/{account.vault.application_id}/integrations/hris/{account.connector.id}"
+    await account.vault.manage("PUT", integration, json={"scopes": scopes})
+    await account.fill_in()
+
+    await account.vault.post(f"{account.path}/token")
+
+    (request,) = [r for r in account.provider.received if r.endpoint.startswith("token")]
+    assert request.members.get("scope", "") == asked
+
+
 async def test_every_exchange_is_a_new_token(account: Account) -> None:
     """It may be repeated at any time."""
     await account.fill_in()

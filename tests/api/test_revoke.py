@@ -18,7 +18,8 @@ PATH = f"/vault/connections/crm/{SERVICE}"
 OUTCOMES = """
 SELECT r.outcome, r.status, r.attempts, r.settled_at, j.sealed, j.done_at
 FROM revocations r LEFT JOIN jobs j ON j.id = r.id ORDER BY r.created_at"""
-UNSUPPORTED = RawAnswer(400, {"Content-Type": "application/json"}, b'{"error": "unsupported_token_type"}')
+JSON = {"Content-Type": "application/json"}
+UNSUPPORTED = RawAnswer(400, JSON, b'{"error": "unsupported_token_type"}')
 
 
 async def revoke_link(vault: Deployment) -> str:
@@ -95,10 +96,17 @@ async def test_a_revoke_link_ends_nothing_of_others(vault: Deployment) -> None:
 
 @pytest.mark.parametrize("way", ["revoke", "delete"])
 @pytest.mark.parametrize(
-    ("answer", "outcome"), [(say(RawAnswer(200)), "revoked"), (say(UNSUPPORTED), "refused")], ids=["200", "400"]
+    ("answer", "outcome"),
+    [
+        (say(RawAnswer(200)), "revoked"),
+        (say(RawAnswer(200, JSON, b'{"error": "no_permission"}')), "refused"),
+        (say(RawAnswer(400, JSON, b'{"error": "invalid_token"}')), "revoked"),
+        (say(UNSUPPORTED), "refused"),
+    ],
+    ids=["200", "an error with 200", "a token that is unknown", "400"],
 )
 async def test_what_the_provider_answers_is_kept(vault: Deployment, way: str, answer: Behaviour, outcome: str) -> None:
-    """The grant is gone here either way; `revoked` is announced if the provider accepted and there is a connection."""
+    """The grant is gone here either way; `revoked` is announced if it ended there too and there is a connection."""
     await vault.connect()
 
     with vault.provider.behave("revoke", answer):
@@ -112,12 +120,13 @@ async def test_what_the_provider_answers_is_kept(vault: Deployment, way: str, an
 
 
 @pytest.mark.parametrize("way", ["revoke", "delete"])
-@pytest.mark.parametrize("fault", ["503", "hang", "lost", "unreachable"])
+@pytest.mark.parametrize("fault", ["503", "page", "hang", "lost", "unreachable"])
 async def test_a_provider_that_cannot_answer_is_asked_again(vault: Deployment, way: str, fault: str) -> None:
     """Nothing waits for it: the person is sent on, the local grant is gone, and a worker tries again."""
     await vault.connect()
-    if fault == "503":
-        with vault.provider.behave("revoke", fail(503)):
+    if fault in ("503", "page"):
+        page = say(RawAnswer(403, {"Content-Type": "text/html"}, b"<html>Attention Required</html>"))
+        with vault.provider.behave("revoke", fail(503) if fault == "503" else page):
             await end(vault, way)
     elif fault == "lost":
         with vault.provider.behave("revoke", drop()):

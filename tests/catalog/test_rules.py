@@ -27,6 +27,7 @@ HIDDEN = "{id: x, label: X, hidden: true, required: true}"
 GRACE = "{rotation: grace, access_lifetime: 3600}"
 OWN_CLIENT = "client: {source: connection, auth: basic}"
 ENDPOINT = "https://login.acme.example.com/oauth/revoke"
+ITEMS = "    items: $\n"
 REGION = "before_authorize: true"
 
 CASES = [
@@ -58,6 +59,10 @@ CASES = [
     ("audience: api", 'key: "{cred.client_secret}"', "auth.oauth.authorize.params.key", "consumer's browser"),
     ("{rotation: strict, access_lifetime: 3600}", GRACE, "auth.oauth.refresh.grace", "goes with `rotation: grace`"),
     ("{rotation: strict,", "{rotation: strict, grace: 60,", "auth.oauth.refresh.grace", "goes with `rotation: grace`"),
+    ("client: {auth: basic}", "client: {auth: none, has_secret: false}", "auth.oauth.client.has_secret", "says that"),
+    ("      response:\n", '      headers: {Authorization: "x"}\n      response:\n',
+     "auth.oauth.token.headers.Authorization", "sends this"),
+    ("/revoke}", "/revoke, headers: {authorization: x}}", "auth.oauth.revoke.headers.authorization", "sends this"),
     # requests and hosts
     ("{path: /me}", "{path: /me, url: https://a.example.net/}", "after_connect.0.request", "either `url` or `path`"),
     ("{path: /me}", "{path: me}", "after_connect.0.request.path", "starts with a slash"),
@@ -73,6 +78,12 @@ CASES = [
     ('"*.acme.example.net"', '"*"', "hosts.1", "is not a host such as"),
     ('"*.acme.example.net"', '"acme.{example,127.0.0.1:80/}"', "hosts.1", "is not a host such as"),
     ('"*.acme.example.net"', '"localhost"', "hosts.1", "is not a host such as"),
+    (ITEMS, f"{ITEMS}    next: {{by: cursor, path: next}}\n", "custom_fields.*.next.param", "is required"),
+    (ITEMS, f"{ITEMS}    next: {{by: url}}\n", "custom_fields.*.next.path", "is required"),
+    (ITEMS, f"{ITEMS}    next: {{by: page, param: p}}\n", "custom_fields.*.next.size", "is required"),
+    (ITEMS, f"{ITEMS}    next: {{by: link, path: next}}\n", "custom_fields.*.next.path", "means nothing"),
+    (ITEMS, f"{ITEMS}    next: {{by: link, first: 0}}\n", "custom_fields.*.next.first", "means nothing"),
+    ("  headers: {X-P", "  expired: {path: error}\n  headers: {X-P", "request.expired", "go together"),
     # texts
     ("/{resource.object}/fields", "/{object/fields", "custom_fields.*.request.path", "has a brace"),
     ("{app.partner_id}", "{app.partner_id|upcase}", "request.headers.X-Partner", "unknown filter 'upcase'"),

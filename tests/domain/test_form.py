@@ -24,6 +24,7 @@ def basic() -> Connector:
         {"id": "subdomain", "label": "Subdomain", "required": True, "pattern": "[a-z0-9-]+"},
         {"id": "api_key", "label": "API key", "type": "password", "required": True},
         {"id": "region", "label": "Region", "type": "select", "options": ["eu", "us"], "default": "eu"},
+        {"id": "memo", "label": "Memo", "type": "textarea"},
         {"id": "lists", "label": "Lists", "type": "multi-select"},
         {"id": "colours", "label": "Colours", "type": "multi-select", "options": ["red", "blue"]},
         {"id": "realm_id", "label": "Company", "hidden": True, "filled_by": "callback"},
@@ -88,6 +89,32 @@ def test_a_mask_of_another_connection_is_refused() -> None:
 
     with pytest.raises(ConnectionSettingsError):
         merge(basic(), connection({}, api_key="sk_live_1"), {"api_key": elsewhere}, MASKS)
+
+
+@pytest.mark.parametrize(
+    ("id", "sent", "kept"),
+    [
+        ("api_key", " k-123 ", "k-123"),
+        ("api_key", "\u200bk-123\r\n", "k-123"),
+        ("api_key", " open sesame ", " open sesame "),
+        ("subdomain", "acme\u00a0", "acme"),
+        ("region", " eu ", "eu"),
+        ("memo", " two\nlines \n", " two\nlines \n"),
+        ("api_key", "  ", None),
+        ("unknown", " x ", " x "),
+    ],
+)
+def test_what_pasting_brought_along_is_no_part_of_a_value(id: str, sent: str, kept: str | None) -> None:
+    """White space at the ends goes, by the form and by an import; not where it may be meant."""
+    for after in (merge(basic(), connection({}), {id: sent}, MASKS), take(basic(), connection({}), {id: sent}, MASKS)):
+        assert {**after.settings, **after.secrets}.get(id) == (Secret(kept) if kept and id == "api_key" else kept)
+
+
+def test_a_mask_may_be_pasted_too() -> None:
+    """A mask with a space behind it is still that mask."""
+    stored = connection({}, api_key="k")
+
+    assert merge(basic(), stored, {"api_key": f"{mask(sealed('k'))} "}, MASKS) == stored
 
 
 @pytest.mark.parametrize("empty", [None, ""])

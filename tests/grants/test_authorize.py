@@ -8,7 +8,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from driving import acme, setup
 
-from holdfast.errors import ConnectionSettingsError, GrantRejected, OAuthInvalidStateError, RequestValidationError
+from holdfast.errors import (
+    ConnectionSettingsError,
+    GrantDeferred,
+    GrantMisconfigured,
+    GrantRejected,
+    OAuthInvalidStateError,
+    RequestValidationError,
+)
 from holdfast.grants.authorize import authorization_url, challenge, manifest_scopes, new_verifier, read_callback
 
 AUTHORIZE = "https://auth.acme.example/authorize"
@@ -30,7 +37,7 @@ def query(of: str) -> dict[str, list[str]]:
 
 def test_the_url_carries_the_request() -> None:
     """Response type, client, redirect URI, scopes, state and the S256 challenge stand in the query, each once."""
-    verifier = new_verifier()
+    verifier = new_verifier(bytes(range(32)))
 
     found = query(url(verifier=verifier, scopes=("leads:read", "leads:write")))
 
@@ -50,12 +57,14 @@ def test_the_challenge_is_that_of_the_specification() -> None:
     assert challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk") == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
 
-def test_verifiers_are_long_and_never_the_same() -> None:
-    """A verifier has at least 43 characters and 256 bits."""
-    found = {new_verifier() for _ in range(1000)}
+def test_a_verifier_holds_all_the_randomness_that_it_is_given() -> None:
+    """256 bits become 43 characters, and other bits others; fewer bits are refused."""
+    found = {new_verifier(bytes([n] * 31 + [m])) for n in range(32) for m in range(32)}
 
-    assert len(found) == 1000
+    assert len(found) == 1024
     assert {43} == {len(v) for v in found}
+    with pytest.raises(AssertionError):
+        new_verifier(b"short")
 
 
 def test_parameters_are_added_renamed_and_left_out() -> None:
@@ -131,6 +140,26 @@ def test_an_error_is_a_refusal_even_beside_a_code() -> None:
     assert raised.value.code == "access_denied"
     assert len(str(raised.value.detail)) <= 200
     assert str(raised.value.detail).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"error": "temporarily_unavailable"}, GrantDeferred),
+        ({"error": "server_error"}, GrantDeferred),
+        ({"error": "busy_here"}, GrantDeferred),
+        ({"error": "access_denied", "error_description": "Too many requests"}, GrantDeferred),
+        ({"error": "unauthorized_client"}, GrantMisconfigured),
+        ({"error": "access_denied"}, GrantRejected),
+        ({"error": "whatever"}, GrantRejected),
+    ],
+)
+def test_an_error_of_the_callback_says_who_must_act(given: dict[str, str], expected: type[Exception]) -> None:
+    """A provider that was busy has refused nobody, and a wrong client is not the customer's fault."""
+    with pytest.raises(expected) as raised:
+        read_callback(setup(acme(errors={"busy_here": "deferred"})), given)
+
+    assert type(raised.value) is expected
 
 
 @pytest.mark.parametrize("given", [{}, {"code": ""}, {"code": "a\nb"}, {"code": "x" * 8193}])

@@ -8,14 +8,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from driving import acme, answer, run, sent, setup
+from driving import NOW, acme, answer, run, sent, setup
 
 from holdfast.domain.credential import OAuthToken, Secret
 from holdfast.domain.exchange import Request, Response
 from holdfast.domain.manifest.connector import Connector
 from holdfast.errors import ConnectionSettingsError, GrantDeferred, GrantRejected
-from holdfast.grants.call import after_connect, choices, custom_fields, place, verify
-from holdfast.grants.revoke import Ended, revoke
+from holdfast.grants.call import DEAD_TOKEN, after_connect, place, verify
+from holdfast.grants.listing import choices, custom_fields
+from holdfast.grants.revoke import Ending, revoke
 
 TOKEN = OAuthToken(Secret("at-1"), Secret("rt-1"))
 REVOKE = "https://auth.acme.example/revoke"
@@ -29,9 +30,9 @@ def with_words(**words: Any) -> Connector:
 
 def test_both_tokens_are_revoked() -> None:
     """The refresh token and then the access token are sent with their hints, authenticated as the client."""
-    ended, requests = run(revoke(setup(acme(revoke={"url": REVOKE})), TOKEN), OK, OK)
+    accepted, requests = run(revoke(setup(acme(revoke={"url": REVOKE})), TOKEN, now=NOW), OK, OK)
 
-    assert ended == Ended(accepted=True, status=200)
+    assert accepted == Ending("revoked")
     assert [(sent(r)["token"], sent(r)["token_type_hint"]) for r in requests] == [
         ("rt-1", "refresh_token"),
         ("at-1", "access_token"),
@@ -49,7 +50,7 @@ def test_a_token_in_the_path_and_a_delete() -> None:
         "tokens": ["refresh_token"],
     }
 
-    _, (request,) = run(revoke(setup(acme(revoke=word)), OAuthToken(None, Secret("a/b"))), OK)
+    _, (request,) = run(revoke(setup(acme(revoke=word)), OAuthToken(None, Secret("a/b")), now=NOW), OK)
 
     assert (request.method, request.url, request.body) == ("DELETE", "https://api.acme.example/tokens/a%2Fb", None)
 
@@ -65,7 +66,7 @@ def test_client_credentials_and_a_json_body() -> None:
         "tokens": ["access_token"],
     }
 
-    _, (request,) = run(revoke(setup(acme(revoke=word)), TOKEN), OK)
+    _, (request,) = run(revoke(setup(acme(revoke=word)), TOKEN, now=NOW), OK)
 
     assert json.loads(request.body or b"") == {"access_token": "at-1"}
     assert request.headers["Authorization"].startswith("Basic ")
@@ -75,7 +76,7 @@ def test_a_call_with_the_credential_itself() -> None:
     """A provider may end the grant of whoever calls."""
     word = {"url": "https://api.acme.example/logout", "auth": "credential", "body": "none", "tokens": ["access_token"]}
 
-    _, (request,) = run(revoke(setup(acme(revoke=word)), TOKEN), OK)
+    _, (request,) = run(revoke(setup(acme(revoke=word)), TOKEN, now=NOW), OK)
 
     assert request.headers["Authorization"] == "Bearer at-1"
 
@@ -84,14 +85,90 @@ def test_a_call_with_the_credential_itself() -> None:
 def test_a_provider_that_cannot_answer_is_asked_again(status: int) -> None:
     """No answer is no refusal."""
     with pytest.raises(GrantDeferred):
-        run(revoke(setup(acme(revoke={"url": REVOKE})), TOKEN), Response(status, {}, b""))
+        run(revoke(setup(acme(revoke={"url": REVOKE})), TOKEN, now=NOW), Response(status, {}, b""))
 
 
 def test_a_refusal_is_told() -> None:
     """A provider that refuses one of the tokens has not ended the grant."""
-    refused, _ = run(revoke(setup(acme(revoke={"url": REVOKE})), TOKEN), Response(400, {}, b""), OK)
+    refused, _ = run(revoke(setup(acme(revoke={"url": REVOKE})), TOKEN, now=NOW), Response(400, {}, b""), OK)
 
-    assert refused == Ended(accepted=False, status=400)
+    assert refused == Ending("refused")
+
+
+HTML = {"content-type": "text/html"}
+UNSUPPORTED = answer({"error": "unsupported_token_type"}, 400)
+ENDINGS: list[tuple[dict[str, Any], Response, Ending]] = [
+    ({}, answer({"error": "invalid_token"}, 400), Ending("gone", "invalid_token")),
+    ({}, Response(404, {}, b""), Ending("refused")),
+    ({"gone": [404]}, Response(404, {}, b""), Ending("gone")),
+    ({"method": "DELETE", "body": "none"}, Response(404, {}, b""), Ending("gone")),
+    ({}, answer({"ok": False, "error": "no_permission"}), Ending("refused", "no_permission")),
+    ({}, answer({"error": {"code": "ok"}}), Ending("revoked")),
+    ({}, answer({"error": "invalid_client"}, 401), Ending("refused", "invalid_client")),
+    ({"auth": "credential"}, answer({"error": "invalid_token"}, 401), Ending("refused", "invalid_token")),
+]
+
+
+@pytest.mark.parametrize(("word", "response", "expected"), ENDINGS)
+def test_the_evidence_of_a_revocation_is_true(word: dict[str, Any], response: Response, expected: Ending) -> None:
+    """What the body says counts; a token that is unknown has ended; one that merely could not speak for itself has
+    not."""
+    connector = acme(revoke={"url": REVOKE, "tokens": ["refresh_token"], **word})
+
+    assert run(revoke(setup(connector), TOKEN, now=NOW), response)[0] == expected
+
+
+def test_an_error_in_a_good_answer_is_read_as_the_manifest_says() -> None:
+    """A provider that answers 200 to everything has its failures marked in the token answer, and here as well."""
+    shape = {"response": {"error": {"path": "ok", "when": False}}}
+    token = {"url": "https://auth.acme.example/token", **shape}
+    connector = acme(token=token, revoke={"url": REVOKE, "tokens": ["access_token"]}, errors={"busy": "deferred"})
+
+    refused, _ = run(revoke(setup(connector), TOKEN, now=NOW), answer({"ok": False, "error": "token_expired"}))
+    assert refused == Ending("refused", "token_expired")
+    assert run(revoke(setup(connector), TOKEN, now=NOW), answer({"ok": True}))[0] == Ending("revoked")
+    with pytest.raises(GrantDeferred):
+        run(revoke(setup(connector), TOKEN, now=NOW), answer({"ok": False, "error": "busy"}))
+
+
+def test_a_firewall_has_ended_nothing_and_refused_nothing() -> None:
+    """A page in place of an answer is asked again, after the time that was asked for."""
+    page = Response(403, {**HTML, "retry-after": "90000"}, b"<html>Attention</html>")
+
+    with pytest.raises(GrantDeferred) as raised:
+        run(revoke(setup(acme(revoke={"url": REVOKE})), TOKEN, now=NOW), page)
+
+    assert raised.value.retry_after == 3600
+
+
+@pytest.mark.parametrize(
+    ("tokens", "answers", "expected"),
+    [
+        (["access_token", "refresh_token"], (UNSUPPORTED, OK), "revoked"),
+        (["refresh_token", "access_token"], (OK, UNSUPPORTED), "revoked"),
+        (["refresh_token", "access_token"], (OK, answer({"error": "invalid_token"}, 401)), "revoked"),
+        (["refresh_token", "access_token"], (OK, Response(401, {}, b"")), "revoked"),
+        (["refresh_token", "access_token"], (UNSUPPORTED, UNSUPPORTED), "refused"),
+        (["refresh_token", "access_token"], (Response(401, {}, b""), OK), "refused"),
+    ],
+)
+def test_both_tokens_are_presented_whatever_became_of_the_first(
+    tokens: list[str], answers: tuple[Response, ...], expected: str
+) -> None:
+    """A second token that went with the first has ended; one that stays although it was refused has not."""
+    ending, requests = run(revoke(setup(acme(revoke={"url": REVOKE, "tokens": tokens})), TOKEN, now=NOW), *answers)
+
+    assert (ending.outcome, len(requests)) == (expected, 2)
+
+
+def test_a_revocation_carries_headers_of_the_manifest() -> None:
+    """A gateway may stand before this endpoint too."""
+    for auth in ("client", "client_basic", "credential", "none"):
+        word = {"url": REVOKE, "auth": auth, "headers": {"X-Api-Key": "{app.gateway}"}, "tokens": ["access_token"]}
+
+        _, (request,) = run(revoke(setup(acme(revoke=word), app={"gateway": "gw"}), TOKEN, now=NOW), OK)
+
+        assert request.headers["X-Api-Key"] == "gw"
 
 
 def test_a_credential_goes_only_to_the_hosts_of_the_service() -> None:
@@ -176,6 +253,41 @@ def test_a_call_that_fails_says_how(status: int, error: type[Exception]) -> None
 
     with pytest.raises(error):
         run(custom_fields(setup(connector), word, "leads"), Response(status, {}, b"{}"))
+
+
+@pytest.mark.parametrize(
+    ("words", "response", "dead"),
+    [
+        ({}, Response(401, {}, b""), True),
+        ({}, Response(403, {}, b"Bad_OAuth_Token"), True),
+        ({}, answer({"message": "The access token has expired"}, 403), True),
+        ({}, Response(403, {"www-authenticate": 'Bearer error="invalid_token"'}, b""), True),
+        ({}, answer({"message": "You may not see this"}, 403), False),
+        ({"statuses": [401, 419]}, Response(419, {}, b""), True),
+        ({"path": "error", "codes": ["token_expired"]}, answer({"ok": False, "error": "token_expired"}), True),
+        ({"path": "error", "codes": ["token_expired"]}, answer({"ok": False, "error": "not_found"}, 403), False),
+    ],
+)
+def test_a_service_says_that_the_token_is_dead(words: dict[str, Any], response: Response, dead: bool) -> None:
+    """By its status, by words beside a 403, or by a code in an answer of any status."""
+    request = {"base_url": "https://api.acme.example/v1", "auth": [{"value": "Bearer x"}], "expired": words}
+    connector = with_words(custom_fields={"*": {**FIELDS["*"], "request": {"path": "/f"}}}, request=request)
+
+    with pytest.raises(GrantRejected) as raised:
+        run(custom_fields(setup(connector), connector.custom_fields["*"], "leads"), response)
+
+    assert (raised.value.code == DEAD_TOKEN) is dead
+
+
+def test_a_good_answer_may_speak_of_dead_tokens() -> None:
+    """Words beside another status than 403 are the service's data, not a verdict on the credential."""
+    connector = with_words(custom_fields={"*": {**FIELDS["*"], "request": {"path": "/f"}}})
+    word = connector.custom_fields["*"]
+    field = {"key": "k", "label": "Token expired", "edit_flag": True}
+
+    found, _ = run(custom_fields(setup(connector), word, "leads"), answer({"data": [field]}))
+
+    assert [f.name for f in found] == ["Token expired"]
 
 
 def test_calls_after_connecting_build_on_each_other() -> None:

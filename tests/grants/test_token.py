@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from driving import NOW, acme, answer, run, sent, setup
 
-from holdfast.domain.credential import OAuthToken, Secret
+from holdfast.domain.credential import Client, OAuthToken, Secret
 from holdfast.domain.exchange import Response
-from holdfast.errors import GrantDeferred, GrantMisconfigured, GrantRejected, ProviderError
+from holdfast.errors import (
+    GrantDeferred,
+    GrantMisconfigured,
+    GrantRejected,
+    OAuthCredentialsNotFoundError,
+    ProviderError,
+)
+from holdfast.grants.lifetime import seconds_to_wait
 from holdfast.grants.token import client_credentials, exchange_code, password, refresh
 
 CALLBACK = "https://vault.example.com/vault/callback"
@@ -142,13 +150,19 @@ def test_every_form_of_expiry_is_read(words: dict[str, Any], members: dict[str, 
     assert expected == granted.token.expires_at
 
 
-@pytest.mark.parametrize("value", [-1, float("inf"), "soon", True, {"a": 1}, [60]])
-def test_a_lifetime_that_is_none_is_refused(value: Any) -> None:
-    """A lifetime that is not a number of seconds makes the answer unusable; nothing is guessed."""
-    body = json.dumps({"access_token": "at-1", "expires_in": value}).encode()
+@pytest.mark.parametrize(("words", "expected"), [({}, None), ({"refresh": {"access_lifetime": 600}}, NOW + 600_000)])
+@pytest.mark.parametrize("value", [-1, 0, "0", "never", float("inf"), float("nan"), "soon", True, {"a": 1}, [60], 1e12])
+@pytest.mark.parametrize("refreshing", [False, True])
+def test_a_lifetime_that_is_none_costs_no_token(
+    value: Any, words: dict[str, Any], expected: int | None, refreshing: bool
+) -> None:
+    """A lifetime that is none is not known, at the first connection as at a refresh; the manifest's stands in."""
+    connector = acme(**words)
+    flow = refresh(setup(connector), OLD, redirect_uri=CALLBACK, now=NOW) if refreshing else exchange(connector)
 
-    with pytest.raises(GrantDeferred):
-        run(exchange(), Response(200, {"content-type": "application/json"}, body))
+    granted, _ = run(flow, answer({"access_token": "at-1", "expires_in": value}))
+
+    assert (granted.token.access_token.reveal(), granted.token.expires_at) == ("at-1", expected)
 
 
 def test_values_are_captured_and_nested_members_found() -> None:
@@ -174,16 +188,30 @@ OUTCOMES: list[tuple[Response, type[ProviderError]]] = [
     (answer({"error": "invalid_grant"}, 400), GrantRejected),
     (answer({"error": "invalid_grant"}, 200), GrantRejected),
     (answer({"error": "access_denied"}, 403), GrantRejected),
-    (Response(400, {}, b""), GrantRejected),
-    (Response(403, {}, b"<html>"), GrantRejected),
+    (answer([{"error": "invalid_grant"}], 400), GrantRejected),
+    (answer({"error": {"code": "invalid_grant"}}, 400), GrantRejected),
+    (answer({"code": "INVALID_GRANT"}, 400), GrantRejected),
+    (Response(400, {"content-type": "text/plain"}, b"error=invalid_grant"), GrantRejected),
     (answer({"error": "invalid_client"}, 401), GrantMisconfigured),
     (answer({"error": "invalid_client"}, 200), GrantMisconfigured),
     (answer({"error": "unauthorized_client"}, 400), GrantMisconfigured),
     (answer({"error": "invalid_scope"}, 400), GrantMisconfigured),
-    (Response(401, {}, b""), GrantMisconfigured),
-    (Response(404, {}, b""), GrantMisconfigured),
-    (Response(307, {"location": "https://evil.example"}, b""), GrantMisconfigured),
+    (answer({"status": "BAD_CLIENT_ID", "message": "missing or invalid client id"}, 400), GrantMisconfigured),
+    (answer({"error": "invalidClientSecret"}, 400), GrantMisconfigured),
+    (answer({"error": "client_not_found"}, 400), GrantMisconfigured),
     (answer({"access_token": "x", "token_type": "DPoP"}), GrantMisconfigured),
+    (Response(400, {}, b""), GrantDeferred),
+    (Response(401, {}, b""), GrantDeferred),
+    (Response(403, {"content-type": "text/html"}, b"<html>error=invalid_grant</html>"), GrantDeferred),
+    (Response(404, {}, b""), GrantDeferred),
+    (Response(307, {"location": "https://evil.example"}, b""), GrantDeferred),
+    (answer({"error": "Access Denied"}, 403), GrantDeferred),
+    (answer({"error": "something_of_our_own"}, 400), GrantDeferred),
+    (answer({"error": 40100}, 400), GrantDeferred),
+    (answer({"error": "invalid_grant"}, 429), GrantDeferred),
+    (answer({"error": "invalid_grant"}, 503), GrantDeferred),
+    (answer({"error": "invalid_grant", "error_description": "request is already being processed"}, 400), GrantDeferred),
+    (answer({"odd": 1}, 200), GrantDeferred),
     (answer({"error": "temporarily_unavailable"}, 400), GrantDeferred),
     (Response(500, {}, b""), GrantDeferred),
     (Response(503, {"retry-after": "7"}, b""), GrantDeferred),
@@ -192,7 +220,6 @@ OUTCOMES: list[tuple[Response, type[ProviderError]]] = [
     (answer([]), GrantDeferred),
     (answer({"access_token": None}), GrantDeferred),
     (answer({"access_token": "a\nb"}), GrantDeferred),
-    (Response(200, {}, b'{"access_token":"x","expires_in":NaN}'), GrantDeferred),
 ]
 
 
@@ -211,6 +238,29 @@ def test_the_wait_that_a_provider_asks_for_is_kept() -> None:
     assert (raised.value.retry_after, raised.value.ambiguous) == (7, False)
 
 
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("7", 7),
+        ("86400", 3600),
+        ("0", 0),
+        ("-5", 0),
+        ("1.5", 2),
+        ("120, 60", 120),
+        ("Thu, 01 Jan 2026 00:10:00 GMT", 600),
+        ("Thursday, 01-Jan-26 00:10:00 GMT", 600),
+        ("Thu Jan  1 00:10:00 2026", 600),
+        ("Wed, 31 Dec 2025 00:00:00 GMT", 0),
+        ("Fri, 01 Jan 2027 00:00:00 GMT", 3600),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date_and_an_hour_at_most(asked: str, seconds: int | None) -> None:
+    """Both forms of RFC 9110 section 10.2.3 are understood, and no provider can ask for silence without end."""
+    assert seconds_to_wait(Response(503, {"retry-after": asked}, b""), NOW) == seconds
+
+
 def test_a_lost_answer_is_ambiguous() -> None:
     """After an answer that could not be read, the provider may have rotated the token."""
     with pytest.raises(GrantDeferred) as raised:
@@ -223,6 +273,188 @@ def test_the_manifest_may_know_better() -> None:
     """A provider's own error codes are mapped in its manifest."""
     with pytest.raises(GrantRejected):
         run(exchange(acme(errors={"token_revoked": "rejected"})), answer({"error": "token_revoked"}, 401))
+
+
+@pytest.mark.parametrize(("code", "status"), [(40100, 200), ("40100", 400)])
+def test_a_number_is_a_code_too(code: Any, status: int) -> None:
+    """A provider that counts its errors has them mapped by their numbers; 0 is none."""
+    token = {"url": "https://auth.acme.example/token", "response": {"error": {"path": "code"}}}
+    connector = acme(token=token, errors={"40100": "rejected"})
+
+    with pytest.raises(GrantRejected):
+        run(exchange(connector), answer({"code": code}, status))
+    assert run(exchange(connector), answer({**GRANTED, "code": 0}))[0].token.access_token.reveal() == "at-1"
+
+
+def test_a_description_decides_where_the_code_does_not() -> None:
+    """What a manifest says of a description counts more than the code, and works without one."""
+    connector = acme(error_descriptions={"is locked": "deferred", "was revoked": "rejected"})
+
+    with pytest.raises(GrantDeferred):
+        run(exchange(connector), answer({"error": "invalid_grant", "error_description": "The grant IS LOCKED."}, 400))
+    with pytest.raises(GrantRejected):
+        run(exchange(connector), answer({"message": "Your token was revoked"}, 400))
+
+
+NOTHING: list[Any] = ["", None, {}, [], False, 0, "0", "null", "ok", {"code": "ok", "message": "", "log_id": "2"}, [[]]]
+
+
+@pytest.mark.parametrize("error", NOTHING)
+def test_an_error_that_is_empty_is_none(error: Any) -> None:
+    """An error member that tells nothing, in whatever shape, costs no token."""
+    granted, _ = run(exchange(), answer({**GRANTED, "error": error}))
+
+    assert granted.token.refresh_token.reveal() == "rt-1"
+
+
+def test_a_token_beside_an_error_that_nobody_knows_is_kept() -> None:
+    """The provider granted it; an error that is known, or that the manifest marks, is a failure all the same."""
+    granted, _ = run(exchange(), answer({**GRANTED, "error": "deprecated_endpoint"}))
+    assert granted.token.access_token.reveal() == "at-1"
+
+    marked = {"url": "https://auth.acme.example/token", "response": {"error": {"path": "ok", "when": False}}}
+    with pytest.raises(GrantDeferred):
+        run(exchange(acme(token=marked)), answer({**GRANTED, "ok": False}))
+    with pytest.raises(GrantRejected):
+        run(exchange(), answer({**GRANTED, "error": "invalid_grant"}))
+
+
+PLAIN = json.dumps(GRANTED)
+NAMED = json.dumps({**GRANTED, "name": "Zoë"}, ensure_ascii=False)
+BODIES: list[tuple[str, bytes]] = [
+    (
+        "application/json; charset=iso-8859-1",
+        NAMED.encode("latin-1"),
+    ),
+    ("application/json", NAMED.encode("latin-1")),
+    ("application/json", NAMED.encode()[:-3] + b'"}'),
+    ("application/json; charset=nonsense", NAMED.encode("cp1252")),
+    ("application/json", b"\xef\xbb\xbf" + PLAIN.encode()),
+    ("application/json", PLAIN.encode("utf-16")),
+    ("application/json", b"\r\n\r\n \xc2\xa0" + PLAIN.encode() + b"\r\n\0"),
+    ("application/json", PLAIN.encode() + b"<!-- 0.02 s -->"),
+    ("application/json", b"[" + PLAIN.encode() + b"]"),
+    ("application/json", json.dumps(PLAIN).encode()),
+    ("application/json", PLAIN.replace("}", ', "note": "a\tb", "huge": ' + "9" * 5000 + "}").encode()),
+    ("text/javascript", PLAIN.encode()),
+    ("application/x-www-form-urlencoded", PLAIN.encode()),
+    ("text/html", b"access_token=at-1&refresh_token=rt-1&expires_in=3600&scope=a+b&token_type=Bearer"),
+    ("text/plain", b"\nscope=a b&access_token=at-1&refresh_token=rt-1&expires_in=3600\n"),
+    ("application/json", b"access_token=at-1&refresh_token=rt-1&expires_in=3600&scope=a%20b&error="),
+    ("application/json", json.dumps({**GRANTED, "expires_in": "3600", "scope": ["a", "b"]}).encode()),
+    ("application/json", json.dumps({**GRANTED, "access_token": " at-1\n"}).encode()),
+]
+
+
+@pytest.mark.parametrize(("label", "body"), BODIES)
+def test_a_granted_token_is_read_from_any_body(label: str, body: bytes) -> None:
+    """Label, charset, what stands around the answer and what stands beside the token cost no token."""
+    granted, _ = run(exchange(), Response(200, {"content-type": label}, body))
+
+    token = granted.token
+    assert (token.access_token.reveal(), token.refresh_token.reveal()) == ("at-1", "rt-1")
+    assert (token.expires_at, token.scope) == (NOW + 3_600_000, "a b")
+
+
+def test_a_path_may_name_the_list() -> None:
+    """A manifest may lead into the list itself, as it does elsewhere."""
+    shape = {
+        "access_token": "[0].access_token",
+        "expires": {"path": "[0].expires_in"},
+        "capture": {"shop": "[0].scope"},
+    }
+    token = {"url": "https://auth.acme.example/token", "response": shape}
+
+    granted, _ = run(exchange(acme(token=token)), answer([GRANTED]))
+
+    assert (granted.token.access_token.reveal(), granted.token.expires_at) == ("at-1", NOW + 3_600_000)
+    assert granted.captured == {"shop": "a b"}
+
+
+@pytest.mark.parametrize("body", [b"", b"welcome", b'{"expires_in": 60}'])
+def test_a_token_may_come_in_a_header(body: bytes) -> None:
+    """A provider that answers in headers is read there, without the scheme before the token."""
+    shape = {"headers": {"access_token": "Authorization", "expires_in": "X-Lives"}}
+    token = {"url": "https://auth.acme.example/token", "response": shape}
+    headers = {"authorization": "Bearer at-7", "x-lives": "60"}
+
+    granted, _ = run(exchange(acme(token=token)), Response(204, headers, body))
+
+    assert (granted.token.access_token.reveal(), granted.token.expires_at) == ("at-7", NOW + 60_000)
+
+
+def test_a_number_may_be_a_token() -> None:
+    """A token that the provider sends as a number is that number's digits; nothing else than text and number is one."""
+    assert run(exchange(), answer({"access_token": 4711}))[0].token.access_token.reveal() == "4711"
+    for value in (True, 1.5, ["at"], {"a": 1}):
+        with pytest.raises(GrantDeferred):
+            run(exchange(), answer({"access_token": value}))
+
+
+def test_a_refresh_lifetime_of_zero_is_no_end() -> None:
+    """A refresh token that is said to live for 0 s never expires: what was known of the old one no longer holds."""
+    token = {"url": "https://auth.acme.example/token", "response": {"refresh_expires": {"path": "refresh_expires_in"}}}
+    flow = refresh(setup(acme(token=token)), OLD, redirect_uri=CALLBACK, now=NOW)
+
+    granted, _ = run(flow, answer({**GRANTED, "refresh_expires_in": 0}))
+
+    assert granted.token.refresh_expires_at is None
+
+
+def test_a_client_may_show_itself_as_it_is() -> None:
+    """A provider that does not decode HTTP Basic gets id and secret unencoded; one without a secret an empty one."""
+    plain = run(exchange(acme(client={"auth": "basic_plain"})), answer(GRANTED))[1][0]
+    assert base64.b64decode(plain.headers["Authorization"].removeprefix("Basic ")) == b"client:1:s3cret/+ %"
+
+    word = {"auth": "basic", "has_secret": False}
+    bare = replace(setup(acme(client=word)), client=Client("installed"))
+    (request,) = run(exchange_code(bare, "c", redirect_uri=CALLBACK, verifier=None, now=NOW), answer(GRANTED))[1]
+    assert base64.b64decode(request.headers["Authorization"].removeprefix("Basic ")) == b"installed:"
+
+
+def test_a_client_that_must_have_a_secret_sends_nothing_without() -> None:
+    """Without the secret that the provider wants, no code is spent."""
+    bare = replace(setup(acme(client={"auth": "basic"})), client=Client("installed"))
+
+    with pytest.raises(OAuthCredentialsNotFoundError):
+        run(exchange_code(bare, "c", redirect_uri=CALLBACK, verifier=None, now=NOW), answer(GRANTED))
+
+
+def test_token_requests_carry_headers_of_the_manifest() -> None:
+    """A gateway before the token endpoint gets its key, at a refresh too; a header without a value is left out."""
+    headers = {"X-Api-Key": "{app.gateway}", "X-None": "{app.nothing}"}
+    connector = acme(token={"url": "https://auth.acme.example/token", "headers": headers})
+    known = setup(connector, app={"gateway": "gw"})
+
+    (request,) = run(refresh(known, OLD, redirect_uri=CALLBACK, now=NOW), answer(GRANTED))[1]
+
+    assert request.headers["X-Api-Key"] == "gw"
+    assert "X-None" not in request.headers
+    assert request.headers["Accept"] == "application/json"
+
+
+@pytest.mark.parametrize("grant", [client_credentials, password])
+@pytest.mark.parametrize(("scopes", "expected"), [(("only.this",), "only.this"), ((), None), (None, "read")])
+def test_grants_without_a_browser_ask_for_the_same_scopes(
+    grant: Any, scopes: tuple[str, ...] | None, expected: str | None
+) -> None:
+    """They ask for what an authorization would ask for, which is the integration's choice."""
+    known = replace(setup(acme(scopes={"default": ["read"]})), scopes=scopes)
+
+    (request,) = run(grant(known, NOW), answer(GRANTED))[1]
+
+    assert sent(request).get("scope") == expected
+
+
+def test_a_refresh_names_its_scopes_where_it_must() -> None:
+    """Some providers give only what is asked for again."""
+    known = replace(setup(acme(refresh={"send_scopes": True})), scopes=("read", "offline"))
+
+    (request,) = run(refresh(known, OLD, redirect_uri=CALLBACK, now=NOW), answer(GRANTED))[1]
+
+    assert sent(request)["scope"] == "read offline"
+    silent = replace(setup(), scopes=("read",))
+    assert "scope" not in sent(run(refresh(silent, OLD, redirect_uri=CALLBACK, now=NOW), answer(GRANTED))[1][0])
 
 
 @pytest.mark.parametrize("code", ["x" * 65, "a\r\nb", "é"])

@@ -217,7 +217,7 @@ def has_client(client: Client | None, connector: Connector) -> bool:
     oauth = connector.auth.oauth
     if oauth is None or oauth.client.source == "connection":
         return True
-    return client is not None and (client.client_secret is not None or oauth.client.auth == "none")
+    return client is not None and (client.client_secret is not None or not oauth.client.needs_secret)
 
 
 def events(before: Connection | None, after: Connection | None, connector: Connector, now: int) -> list[EventType]:

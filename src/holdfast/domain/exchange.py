@@ -8,12 +8,18 @@ the business of `domain.door`.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from holdfast.domain.credential import ClientCertificate
+
+_CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:+-]+)", re.IGNORECASE)
+_FORM = re.compile(r"[\w.%\[\]-]+=")
+# Blank lines, a byte-order mark and the NULs of a fixed buffer are no part of an answer.
+_BLANK = " \t\r\n\f\v\0\ufeff\u00a0"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -47,14 +53,30 @@ class Response:
     body: bytes
 
     def document(self) -> Any:
-        """The body as JSON; a form-encoded body as a dict (some token endpoints answer so). None if it is neither."""
-        media = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media == "application/x-www-form-urlencoded":
-            return dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
-        try:
-            return json.loads(self.body, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError):
-            return None
+        """The body as JSON, or a form-encoded one as a dict (some token endpoints answer so); None if it is neither.
+
+        The label decides nothing: JSON comes as text/javascript and as a form, forms come as text/plain. NaN and the
+        infinities are no JSON (RFC 8259 section 6) and read as null, since what stands beside them is still good.
+        """
+        label = self.headers.get("content-type", "").lower()
+        labelled = "application/x-www-form-urlencoded" in label
+        read = (_document(text.strip(_BLANK), labelled=labelled) for text in self._texts())
+        return next((document for document in read if document is not None), None)
+
+    def text(self) -> str:
+        """The body as text, whatever it is."""
+        return next(self._texts())
+
+    def _texts(self) -> Iterator[str]:
+        """The body as Unicode if it is that, as its label says, and with U+FFFD for what fits neither: bytes that are
+        no UTF-8 in a member that nobody needs, or a label that is wrong, make the rest no worse."""
+        unicode = json.detect_encoding(self.body)
+        for charset in (unicode, *_CHARSET.findall(self.headers.get("content-type", ""))):
+            try:
+                yield self.body.decode(charset)
+            except (LookupError, ValueError):  # an unknown charset, one that is no text, or another than it says
+                continue
+        yield self.body.decode(unicode, "replace")
 
     def __repr__(self) -> str:
         return f"Response({self.status}, {len(self.body)} bytes)"
@@ -63,5 +85,31 @@ class Response:
 Send = Callable[[Request], Awaitable[Response]]
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON (RFC 8259 section 6)")
+def _document(text: str, *, labelled: bool) -> Any:
+    found = _json(text)
+    if isinstance(found, str):  # JSON that was put into a JSON string
+        found = _json(found.strip(_BLANK)) or _form(found)
+    return _form(text, labelled=labelled) if found is None else found
+
+
+def _json(text: str) -> Any:
+    """The JSON value that `text` begins with; what follows it is nothing that anybody asked for."""
+    try:
+        return _DECODER.raw_decode(text)[0]
+    except (ValueError, RecursionError):
+        return None
+
+
+def _form(text: str, *, labelled: bool = False) -> dict[str, str] | None:
+    """The members of a form; without its label only of a text that begins as a form does, and no page does."""
+    if not labelled and not _FORM.match(text):
+        return None
+    return dict(parse_qsl(text, keep_blank_values=True)) or None
+
+
+def _whole(digits: str) -> int | None:
+    """None for a number of so many digits that Python refuses to count them."""
+    return int(digits) if len(digits) < 4000 else None
+
+
+_DECODER = json.JSONDecoder(strict=False, parse_constant=lambda _: None, parse_int=_whole)

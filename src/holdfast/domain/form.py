@@ -21,6 +21,8 @@ from holdfast.errors import ConnectionSettingsError, RequestValidationError
 
 SETTINGS_LIMIT = 100
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# White space, and what copying from a page brings along and nobody sees.
+_PASTED_ALONG = " \t\r\n\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff"
 # Stands in for values that are not known yet when a URL is checked ahead of its use.
 _SAMPLE = {"access_token": "x", "refresh_token": "x", "token": "x", "id": "x"}
 
@@ -42,15 +44,22 @@ def take(connector: Connector, stored: Connection, sent: Mapping[str, Any], mask
     settings, secrets = dict(stored.settings), dict(stored.secrets)
     for id, value in sent.items():
         field, offered = connector.setting(id), [option["value"] for option in stored.choices.get(id, ())]
+        typed = _typed(field, value)
         if field is not None and field.sensitive:
-            secret = _secret(field, value, stored.secrets.get(id))
+            secret = _secret(field, typed, stored.secrets.get(id))
             _lay(secrets, id, stored.secrets[id] if _is_sent_again(masks, stored, id, secret) else secret)
             settings.pop(id, None)  # kept open by a manifest that did not know it for a secret yet
         else:
-            _lay(settings, id, _checked(field, value, offered) if field else value)
+            _lay(settings, id, _checked(field, typed, offered) if field else typed)
     if len(settings) + len(secrets) > SETTINGS_LIMIT:
         raise RequestValidationError(f"A connection holds at most {SETTINGS_LIMIT} settings.")
     return replace(stored, settings=settings, secrets=secrets)
+
+
+def pasted(value: Any) -> Any:
+    """A text without what pasting put at its ends: no key, id or host begins or ends with white space, and a header
+    could not carry it. Anything else is given back as it is."""
+    return value.strip(_PASTED_ALONG) if isinstance(value, str) else value
 
 
 def texts(connector: Connector, settings: Mapping[str, Any]) -> dict[str, str]:
@@ -94,6 +103,15 @@ def url_templates(connector: Connector) -> list[str]:
 def _may_be_sent(connector: Connector, id: str) -> bool:
     field = connector.setting(id)
     return field is None or not field.hidden or field.filled_by == "user"
+
+
+def _typed(field: Setting | None, value: Any) -> Any:
+    """What was meant by what was typed. In text of several lines, and in a password with white space inside of it,
+    the ends may be meant as well."""
+    if field is None or field.type == "textarea" or not isinstance(value, str):
+        return value
+    bare = pasted(value)
+    return value if field.type == "password" and re.search(r"\s", bare) else bare
 
 
 def _secret(field: Setting, value: Any, stored: Secret | Sealed | None) -> Secret | Sealed | None:

@@ -5,21 +5,31 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlencode
 
 from holdfast.domain.manifest.connector import CallbackHook, Connector, OAuth
 from holdfast.domain.manifest.template import host_pattern, render, render_url
-from holdfast.errors import ConnectionSettingsError, GrantRejected, OAuthInvalidStateError, RequestValidationError
+from holdfast.errors import (
+    ConnectionSettingsError,
+    GrantDeferred,
+    GrantMisconfigured,
+    GrantRejected,
+    OAuthInvalidStateError,
+    ProviderError,
+    RequestValidationError,
+)
 from holdfast.grants.flow import Setup, with_query
+from holdfast.grants.refusal import outcome_of
 
 CODE_LIMIT = 8192
+VERIFIER_BYTES = 32
 
 
-def new_verifier() -> str:
-    """A PKCE code verifier of 256 bits (RFC 7636 section 4.1)."""
-    return secrets.token_urlsafe(32)
+def new_verifier(randomness: bytes) -> str:
+    """The PKCE code verifier that 32 random bytes make, 43 characters long (RFC 7636 section 4.1)."""
+    assert len(randomness) == VERIFIER_BYTES, "a verifier has 256 bits"
+    return base64.urlsafe_b64encode(randomness).rstrip(b"=").decode()
 
 
 def challenge(verifier: str) -> str:
@@ -68,21 +78,29 @@ def manifest_scopes(setup: Setup, unified_api: str) -> tuple[str, ...]:
 def read_callback(setup: Setup, query: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """The code and the settings that the provider's redirect carries.
 
-    Raises GrantRejected for an `error` (RFC 6749 section 4.1.2.1), OAuthInvalidStateError for a foreign `iss`
-    (RFC 9207 section 2.4) or a wrong signature, and RequestValidationError when there is neither code nor error.
+    Raises what an `error` means (RFC 6749 section 4.1.2.1): GrantDeferred if the provider could not answer now,
+    GrantMisconfigured if the client is wrong, GrantRejected otherwise, since the consumer has to begin again.
+    OAuthInvalidStateError for a foreign `iss` (RFC 9207 section 2.4) or a wrong signature, and
+    RequestValidationError when there is neither code nor error.
     """
     _check_issuer(setup.oauth, query.get("iss"))
     if setup.oauth.callback.hook is not None:
         CALLBACK_HOOKS[setup.oauth.callback.hook](setup, query)
     if "error" in query:
-        raise GrantRejected(
-            _printable(query.get("error_description") or query["error"]), code=_printable(query["error"])
-        )
+        raise _refused(setup, query["error"], query.get("error_description", ""))
     code = query.get(setup.oauth.callback.code, "")
     if not code or len(code) > CODE_LIMIT or not code.isprintable():
         raise RequestValidationError("The callback carries neither a usable code nor an error.")
     capture = setup.oauth.callback.capture
     return code, {id: query[name] for id, name in capture.items() if query.get(name)}
+
+
+_REFUSALS: dict[str | None, type[ProviderError]] = {"deferred": GrantDeferred, "misconfigured": GrantMisconfigured}
+
+
+def _refused(setup: Setup, code: str, description: str) -> ProviderError:
+    outcome = outcome_of(setup.connector, code, description)
+    return _REFUSALS.get(outcome, GrantRejected)(_printable(description or code), code=_printable(code))
 
 
 def _check_issuer(oauth: OAuth, given: str | None) -> None:

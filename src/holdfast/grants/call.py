@@ -7,31 +7,29 @@ the connector's hosts; `Request.hosts` makes the door check it once more before 
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from holdfast.domain.exchange import Request, Response
 from holdfast.domain.manifest import path
-from holdfast.domain.manifest.connector import CustomFields, FieldMap, Option, OptionsFrom, Placement, RequestTemplate
+from holdfast.domain.manifest.connector import Placement, RequestTemplate
 from holdfast.domain.manifest.template import host_matches, render, render_header, render_tree, render_url
 from holdfast.errors import ConnectionSettingsError, GrantDeferred, GrantRejected
 from holdfast.grants.flow import Setup, document, form, with_query
+from holdfast.grants.lifetime import seconds_to_wait
 
 Verdict = Literal["ok", "invalid", "unknown"]
-LIST_LIMIT = 2000
 TEXT_LIMIT = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class CustomField:
-    """A field that the consumer's account has beside the service's own. `finder` is a JSONPath to its value."""
-
-    id: str
-    finder: str
-    name: str | None = None
-    description: str | None = None
+# RFC 6750 section 3.1: what an error says when the access token is dead, and a new one may help.
+DEAD_TOKEN = "invalid_token"
+_TOLD_DEAD = re.compile(
+    r"(bad|expired|invalid)[ _-]?(oauth|access|auth)?[ _-]?token"
+    r"|token[ _-]?(is |has |was |has been )?(expired|revoked)",
+    re.IGNORECASE,
+)
 
 
 def place(setup: Setup, request: Request) -> Request:
@@ -90,71 +88,39 @@ def after_connect(setup: Setup) -> Generator[Request, Response, dict[str, str]]:
     """Makes the manifest's calls after a connection; gives the settings that they fill."""
     found: dict[str, str] = {}
     for step in setup.connector.after_connect:
-        answer = _answer((yield build(setup.having(settings=found), step.request)))
+        answer = good_answer(setup, (yield build(setup.having(settings=found), step.request)))
         values = {id: path.read_text(answer, where) for id, where in step.capture.items()}
         found |= {id: value for id, value in values.items() if value}
     return found
 
 
-def options(setup: Setup, word: OptionsFrom) -> Generator[Request, Response, tuple[Option, ...]]:
-    """The choices of a select, as the consumer's account has them."""
-    answer = _answer((yield build(setup, word.request)))
-    items = path.read(answer, word.items)
-    pairs = [(path.read_text(item, word.label), path.read_text(item, word.value)) for item in _capped(items)]
-    return tuple(Option(label=(label or value)[:TEXT_LIMIT], value=value) for label, value in pairs if value)
+def good_answer(setup: Setup, response: Response) -> Any:
+    """The JSON of a good answer.
 
-
-def choices(setup: Setup) -> Generator[Request, Response, dict[str, tuple[Option, ...]]]:
-    """The choices of every setting that is picked after connecting."""
-    found: dict[str, tuple[Option, ...]] = {}
-    for setting in setup.connector.settings:
-        if setting.options_from is not None:
-            found[setting.id] = yield from options(setup, setting.options_from)
-    return found
-
-
-def custom_fields(setup: Setup, word: CustomFields, resource: str) -> Generator[Request, Response, list[CustomField]]:
-    """The custom fields of `resource`."""
-    resources = setup.connector.resources.get(resource, {})
-    answer = _answer((yield build(setup.having(resource={"id": resource, **resources}), word.request)))
-    found = [_custom_field(word, item) for item in _capped(path.read(answer, word.items))]
-    return [f for f in found if f is not None]
-
-
-def _custom_field(word: CustomFields, item: Any) -> CustomField | None:
-    id = path.read_text(item, word.map.id)
-    if id is None or not _is_custom(word.map, item):
-        return None
-    return CustomField(
-        id=id[:TEXT_LIMIT],
-        finder=word.map.finder.replace("{id}", id.replace("\\", "\\\\").replace("'", "\\'")),
-        name=_short(item, word.map.name),
-        description=_short(item, word.map.description),
-    )
-
-
-def _is_custom(map: FieldMap, item: Any) -> bool:
-    said = map.custom is None or bool(path.read(item, map.custom))
-    return said and not (map.standard and path.read(item, map.standard))
-
-
-def _short(item: Any, where: str | None) -> str | None:
-    text = path.read_text(item, where) if where else None
-    return text[:TEXT_LIMIT] if text else None
-
-
-def _capped(items: Any) -> list[Any]:
-    return items[:LIST_LIMIT] if isinstance(items, list) else []
-
-
-def _answer(response: Response) -> Any:
-    """The JSON of a good answer. GrantRejected on 401 or 403, GrantDeferred on everything else."""
+    GrantRejected if the service says no, with code `invalid_token` if it says so of the access token (the call may
+    be made again with a new one), GrantDeferred on everything else.
+    """
+    answer = response.document()
+    said = f"The service answered {response.status}."
+    if says_token_is_dead(setup, response):
+        raise GrantRejected(said, code=DEAD_TOKEN, status=response.status)
     if response.status in (401, 403):
-        raise GrantRejected(f"The service answered {response.status}.", status=response.status)
-    answer = response.document() if 200 <= response.status < 300 else None
-    if answer is None:
-        raise GrantDeferred(f"The service answered {response.status}.", status=response.status)
+        raise GrantRejected(said, status=response.status)
+    if not 200 <= response.status < 300 or answer is None:
+        now = int(setup.values.get("sys", {}).get("now_ms", "0"))
+        raise GrantDeferred(said, status=response.status, retry_after=seconds_to_wait(response, now))
     return answer
+
+
+def says_token_is_dead(setup: Setup, response: Response) -> bool:
+    """Whether an answer of the service means that the access token is no longer good, by the manifest's `expired`."""
+    word = setup.connector.request.expired
+    if response.status in word.statuses:
+        return True
+    if word.path is not None and path.read_text(response.document(), word.path) in word.codes:
+        return True
+    told = response.headers.get("www-authenticate", "") + " " + response.text()[:TEXT_LIMIT]
+    return response.status == 403 and bool(_TOLD_DEAD.search(told))
 
 
 def _credential(placement: Placement, setup: Setup) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus, urlencode, urlsplit, urlunsplit
 from holdfast.domain.credential import Client
 from holdfast.domain.exchange import Request, Response, Send
 from holdfast.domain.manifest.connector import Connector, OAuth
-from holdfast.domain.manifest.template import Values
+from holdfast.domain.manifest.template import Values, render
 from holdfast.errors import GrantDeferred, NoAnswer
 
 T = TypeVar("T")
@@ -21,13 +21,15 @@ T = TypeVar("T")
 class Setup:
     """What a flow knows of a connection: its connector, the OAuth client, the values for templates.
 
-    `hosts` are the only hosts its requests may go to. `values` holds secrets, so a Setup does not print.
+    `hosts` are the only hosts its requests may go to. `values` holds secrets, so a Setup does not print. `scopes` are
+    what an authorization would ask for; None leaves them to the manifest's default.
     """
 
     connector: Connector
     hosts: tuple[str, ...]
     client: Client | None = None
     values: Values = field(default_factory=dict)
+    scopes: tuple[str, ...] | None = None
 
     @property
     def oauth(self) -> OAuth:
@@ -39,6 +41,14 @@ class Setup:
         """The same set-up with more values, e.g. `having(cred={"access_token": …})`."""
         merged = {name: {**self.values.get(name, {}), **values} for name, values in namespaces.items()}
         return replace(self, values={**self.values, **merged})
+
+
+def asked_scopes(setup: Setup) -> dict[str, str]:
+    """The parameter with the scopes that this connection is authorized with; empty without scopes."""
+    word = setup.oauth.scopes
+    listed = setup.scopes if setup.scopes is not None else tuple(render(s, setup.values) for s in word.default)
+    text = word.separator.join(filter(None, listed))
+    return {word.param: text} if text else {}
 
 
 async def drive(flow: Generator[Request, Response, T], send: Send) -> T:

@@ -1,76 +1,131 @@
-"""Ending a grant at the provider: RFC 7009, and the shapes that others use instead."""
+"""Ending a grant at the provider: RFC 7009, and the shapes that others use instead.
+
+What is written down of it is evidence, so the body of an answer is read as that of a token answer is: a failure that
+it tells is a failure, whatever the status.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Literal
 
 from holdfast.domain.credential import OAuthToken
 from holdfast.domain.exchange import Request, Response
-from holdfast.domain.manifest.connector import Revoke
+from holdfast.domain.manifest.connector import Connector, Revoke
 from holdfast.domain.manifest.template import render_tree, render_url
 from holdfast.errors import GrantDeferred
-from holdfast.grants.answer import seconds_to_wait
 from holdfast.grants.call import place
 from holdfast.grants.flow import Setup, document, form
-from holdfast.grants.token import basic_client, send_members
+from holdfast.grants.lifetime import seconds_to_wait
+from holdfast.grants.refusal import LATER, Refusal, refusal_in
+from holdfast.grants.token import basic_client, rendered_headers, send_members
+
+# Codes that say of the token which is being revoked that there is none.
+UNKNOWN_TOKEN = {"invalid_token", "invalid_grant", "token_not_found", "token_revoked", "not_found", "unknown_token"}
+# RFC 7009 section 2.2.1: the provider does not revoke this type of token; the other one ends the grant.
+UNSUPPORTED = "unsupported_token_type"
+GONE_WITH_ITS_ADDRESS = (404, 410)
+# Once one token has ended, these say of the next that it went with the first.
+GONE_WITH_THE_FIRST = (400, 401, 403, 404, 410)
 
 
-class Ended(NamedTuple):
-    """What the provider said: whether it accepted every token, and the status of the first answer that did not, or
-    of the last one; None if there was nothing to ask."""
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What became of a grant at the provider: `revoked` now, `gone` before (the provider knows it no more), or
+    `refused`, with the provider's error code if it gave one that is safe to show, and the HTTP status."""
 
-    accepted: bool
-    status: int | None = None
+    outcome: Literal["revoked", "gone", "refused"]
+    code: str | None = None
+    status: int | None = field(default=None, compare=False)
+
+    @property
+    def ended(self) -> bool:
+        return self.outcome != "refused"
 
 
-RevokeFlow = Generator[Request, Response, Ended]
+RevokeFlow = Generator[Request, Response, Ending]
 
 
-def revoke(setup: Setup, token: OAuthToken) -> RevokeFlow:
-    """Revokes each token that the manifest names.
+def revoke(setup: Setup, token: OAuthToken, *, now: int) -> RevokeFlow:
+    """Presents each token that the manifest names, whatever became of the one before; `now` in ms.
 
     RFC 7009 section 2.2: 200 also answers for a token that is already dead. GrantDeferred if the provider could
     not answer (section 2.2.1 asks to try again later).
     """
     word = setup.oauth.revoke
     if word is None:
-        return Ended(accepted=False)
-    ended = Ended(accepted=True)
+        return Ending("refused")
+    endings: list[Ending] = []
     for name in word.tokens:
         secret = getattr(token, name)
         if secret is None:
             continue
-        response = yield _request(
-            setup, word, {"token": secret.reveal(), "token_type_hint": name, name: secret.reveal()}
+        presented = {"token": secret.reveal(), "token_type_hint": name, name: secret.reveal()}
+        response = yield _request(setup, word, presented)
+        after = any(ending.ended for ending in endings)
+        endings.append(_ending(setup.connector, word, response, now, after_another=after))
+    return _of_all(endings)
+
+
+def _of_all(endings: list[Ending]) -> Ending:
+    """One ending of the grant. A type of token that the provider does not revoke counts only if no other ended."""
+    counted = [e for e in endings if e.code != UNSUPPORTED] or endings
+    refused = [e for e in counted if not e.ended]
+    if refused or not counted:
+        return refused[0] if refused else Ending("refused")
+    return next((e for e in counted if e.outcome == "revoked"), counted[0])
+
+
+def _ending(connector: Connector, word: Revoke, response: Response, now: int, *, after_another: bool) -> Ending:
+    refusal = refusal_in(connector, response)
+    if refusal is None:
+        return Ending("revoked", status=response.status)
+    if _is_put_off(response, refusal):
+        raise GrantDeferred(
+            f"The provider answered {response.status} to the revocation.",
+            code=refusal.code,
+            status=response.status,
+            retry_after=seconds_to_wait(response, now),
         )
-        if response.status == 429 or response.status >= 500:
-            raise GrantDeferred(
-                f"The provider answered {response.status} to the revocation.",
-                status=response.status,
-                retry_after=seconds_to_wait(response),
-            )
-        if ended.accepted:
-            ended = Ended(200 <= response.status < 300, response.status)
-    return ended
+    gone = _is_gone(word, response, refusal) or (after_another and response.status in GONE_WITH_THE_FIRST)
+    return Ending("gone" if gone else "refused", refusal.code, response.status)
+
+
+def _is_put_off(response: Response, refusal: Refusal) -> bool:
+    """Whether nothing is decided: the provider could not answer, or something before it did (a firewall's page)."""
+    if response.status in LATER or response.status >= 500 or (refusal.proven and refusal.outcome == "deferred"):
+        return True
+    return refusal.code is None and "html" in response.headers.get("content-type", "").lower()
+
+
+def _is_gone(word: Revoke, response: Response, refusal: Refusal) -> bool:
+    """Whether the provider says that it knows the token no more. A call that the token itself authenticates may as
+    well have failed because it has expired, while the grant lives on: that is no proof."""
+    if response.status in word.gone or (word.method == "DELETE" and response.status in GONE_WITH_ITS_ADDRESS):
+        return True
+    return word.auth != "credential" and refusal.code in UNKNOWN_TOKEN
 
 
 def _request(setup: Setup, word: Revoke, cred: Mapping[str, str]) -> Request:
     setup = setup.having(cred=cred)
     url = render_url(word.url, setup.values, setup.hosts)
     members = render_tree(word.params, setup.values)
+    headers = {"Accept": "application/json", **word.headers}
     if word.auth == "client":
-        return send_members(setup, url, word.method, word.body, members)
-    headers, content = _content(word, members)
+        return send_members(setup, url, word.method, word.body, members, headers=headers)
+    labels, content = _content(word, members)
     if word.auth == "client_basic" and setup.client:
-        headers["Authorization"] = basic_client(setup.client)
-    request = Request(word.method, url, headers, content, setup.hosts)
+        plain = setup.oauth.client.auth == "basic_plain"
+        labels["Authorization"] = basic_client(setup.client, "basic_plain" if plain else "basic")
+    sent = {**labels, **rendered_headers(setup, headers)}
+    request = Request(word.method, url, sent, content, setup.hosts)
     return place(setup, request) if word.auth == "credential" else request
 
 
 def _content(word: Revoke, members: Mapping[str, str]) -> tuple[dict[str, str], bytes | None]:
     if word.body == "json":
-        return {"Content-Type": "application/json", "Accept": "application/json"}, document(members)
+        return {"Content-Type": "application/json"}, document(members)
     if word.body == "form" and members:
-        return {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}, form(members)
-    return {"Accept": "application/json"}, None
+        return {"Content-Type": "application/x-www-form-urlencoded"}, form(members)
+    return {}, None

@@ -11,10 +11,11 @@ from urllib.parse import quote_plus
 from holdfast.domain.credential import Client, OAuthToken
 from holdfast.domain.exchange import Request, Response
 from holdfast.domain.manifest.connector import GrantType
-from holdfast.domain.manifest.template import render, render_tree, render_url
+from holdfast.domain.manifest.oauth import ClientAuth
+from holdfast.domain.manifest.template import render, render_header, render_tree, render_url
 from holdfast.errors import ConnectorCredentialsError, OAuthCredentialsNotFoundError
 from holdfast.grants.answer import captured, check_refusal, read_token
-from holdfast.grants.flow import Setup, document, form, with_query
+from holdfast.grants.flow import Setup, asked_scopes, document, form, with_query
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def exchange_code(setup: Setup, code: str, *, redirect_uri: str, verifier: str |
 
 def client_credentials(setup: Setup, now: int) -> TokenFlow:
     """Asks for a token in the client's own name (RFC 6749 section 4.4)."""
-    members = {"grant_type": "client_credentials", **_scope(setup)}
+    members = {"grant_type": "client_credentials", **asked_scopes(setup)}
     return (yield from _request_token(setup, members, now))
 
 
@@ -49,7 +50,7 @@ def password(setup: Setup, now: int) -> TokenFlow:
         "grant_type": "password",
         "username": settings.get("username", ""),
         "password": settings.get("password", ""),
-        **_scope(setup),
+        **asked_scopes(setup),
     }
     return (yield from _request_token(setup, members, now))
 
@@ -68,6 +69,8 @@ def refresh(setup: Setup, token: OAuthToken, *, redirect_uri: str, now: int) -> 
     members = {"grant_type": "refresh_token", "refresh_token": token.refresh_token.reveal()}
     if word.send_redirect_uri:
         members["redirect_uri"] = redirect_uri
+    if word.send_scopes:
+        members |= asked_scopes(setup)
     members |= {name: render(value, setup.values) for name, value in word.params.items()}
     return (yield from _request_token(setup, members, now, previous=token, url=word.url))
 
@@ -76,7 +79,7 @@ def _request_token(
     setup: Setup, members: Mapping[str, str], now: int, previous: OAuthToken | None = None, url: str | None = None
 ) -> TokenFlow:
     response = yield token_request(setup, members, url=url, refreshing=previous is not None)
-    check_refusal(setup.connector, response)
+    check_refusal(setup.connector, response, now)
     return Granted(read_token(setup.oauth, response, now, previous), captured(setup.oauth, response))
 
 
@@ -87,7 +90,14 @@ def token_request(setup: Setup, members: Mapping[str, str], *, url: str | None, 
     extra = {} if refreshing else render_tree(word.params, setup.values)
     members = {**members, **extra}
     return send_members(
-        setup, target, word.method, word.body, members, accept=word.accept, rename=word.rename, omit=word.omit
+        setup,
+        target,
+        word.method,
+        word.body,
+        members,
+        headers={"Accept": word.accept, **word.headers},
+        rename=word.rename,
+        omit=word.omit,
     )
 
 
@@ -98,13 +108,14 @@ def send_members(
     body: str,
     members: Mapping[str, str],
     *,
-    accept: str = "application/json",
+    headers: Mapping[str, str],
     rename: Mapping[str, str] = MappingProxyType({}),
     omit: Container[str] = (),
 ) -> Request:
-    """A request that carries `members` as form, JSON or query, authenticated as the OAuth client."""
-    headers, shown = authenticate(setup)
-    headers["Accept"] = accept
+    """A request that carries `members` as form, JSON or query, authenticated as the OAuth client. `headers` are
+    templates, and one of the manifest's own replaces ours."""
+    shown_in_headers, shown = authenticate(setup)
+    sent = {**shown_in_headers, **rendered_headers(setup, headers)}
     content: bytes | None = None
     if setup.oauth.client.auth == "query":
         url = with_query(url, {rename.get(name, name): value for name, value in shown.items()})
@@ -114,33 +125,37 @@ def send_members(
     if body == "query" or method == "GET":
         url = with_query(url, members)
     elif body == "json":
-        headers["Content-Type"], content = "application/json", document(members)
+        sent = {"Content-Type": "application/json", **sent}
+        content = document(members)
     elif body == "form":
-        headers["Content-Type"], content = "application/x-www-form-urlencoded", form(members)
-    return Request(method, url, headers, content, setup.hosts)
+        sent = {"Content-Type": "application/x-www-form-urlencoded", **sent}
+        content = form(members)
+    return Request(method, url, sent, content, setup.hosts)
+
+
+def rendered_headers(setup: Setup, headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that have a value. ConnectionSettingsError for one that a header cannot carry."""
+    rendered = {name: render_header(value, setup.values) for name, value in headers.items()}
+    return {name: value for name, value in rendered.items() if value}
 
 
 def authenticate(setup: Setup) -> tuple[dict[str, str], dict[str, str]]:
     """How the client shows who it is: headers, or members of body or query (RFC 6749 section 2.3.1)."""
-    style = setup.oauth.client.auth
-    client = setup.client
-    if client is None or (client.client_secret is None and style != "none"):
+    word, client = setup.oauth.client, setup.client
+    style = word.auth
+    if client is None or (client.client_secret is None and word.needs_secret):
         raise OAuthCredentialsNotFoundError()
-    if style == "basic":
-        return {"Authorization": basic_client(client)}, {}
+    if style in ("basic", "basic_plain"):
+        return {"Authorization": basic_client(client, style)}, {}
     if client.client_secret is None or style == "none":
         return {}, {"client_id": client.client_id}
     return {}, {"client_id": client.client_id, "client_secret": client.client_secret.reveal()}
 
 
-def basic_client(client: Client) -> str:
-    """HTTP Basic with form-encoded id and secret, as RFC 6749 section 2.3.1 asks."""
+def basic_client(client: Client, style: ClientAuth) -> str:
+    """HTTP Basic with form-encoded id and secret, as RFC 6749 section 2.3.1 asks; `basic_plain`: as they are, which
+    is what RFC 7617 alone would say. A client without a secret has an empty password."""
     secret = client.client_secret.reveal() if client.client_secret else ""
-    pair = f"{quote_plus(client.client_id)}:{quote_plus(secret)}"
+    encode = str if style == "basic_plain" else quote_plus
+    pair = f"{encode(client.client_id)}:{encode(secret)}"
     return "Basic " + base64.b64encode(pair.encode()).decode()
-
-
-def _scope(setup: Setup) -> dict[str, str]:
-    scopes = setup.oauth.scopes
-    text = scopes.separator.join(filter(None, (render(s, setup.values) for s in scopes.default)))
-    return {scopes.param: text} if text else {}

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -22,6 +23,9 @@ _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _MEDIA = ("application/json", "")
+_FORM_MEDIA = "application/x-www-form-urlencoded"
+# Less than a query may have, which its members become.
+FORM_LIMIT = 12_288
 
 
 async def read_json(request: Request) -> Any:
@@ -40,6 +44,19 @@ async def read_json(request: Request) -> Any:
     if document is None:
         raise RequestValidationError("The body is null; leave it out, or send an object.")
     return document
+
+
+async def read_form(request: Request) -> list[tuple[str, str]]:
+    """The members of a form, as they came: few and short, since they become a query.
+
+    UnsupportedMediaTypeError for anything that is no form, RequestValidationError for one that is too long.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM_MEDIA:
+        raise UnsupportedMediaTypeError("Send a form (application/x-www-form-urlencoded).")
+    raw = await _read(request)
+    if len(raw) > FORM_LIMIT:
+        raise RequestValidationError("The form is too long.")
+    return parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True)
 
 
 def parse(raw: bytes) -> Any:

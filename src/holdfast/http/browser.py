@@ -7,6 +7,7 @@ nothing of where it came from; nothing here is done for a prefetch or a HEAD.
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.responses import RedirectResponse, Response
@@ -14,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from holdfast.domain.connection import State
 from holdfast.errors import RequestValidationError
 from holdfast.http import errors
+from holdfast.http.body import read_form
 from holdfast.http.connections import ServiceId, TokenBody, UnifiedApi, api
 from holdfast.http.operations import Api, Body, Call, Param, single_query
 from holdfast.usecases import authorize, connections
@@ -147,6 +149,36 @@ async def callback(
 
 
 @actions.operation(
+    "POST",
+    "/vault/callback",
+    "connectionsCallbackPosted",
+    summary="Callback by a form",
+    status=303,
+    security="none",
+)
+async def callback_posted(call: Call) -> Response:
+    """Takes the answer of a provider that sends the browser back by a form (`response_mode=form_post`): the browser
+    comes once more by GET, because a cookie of ours is not sent along with a form of another site."""
+    return await _by_get(call)
+
+
+@actions.operation(
+    "POST",
+    "/vault/callback/{context}",
+    "connectionsCallbackPostedInContext",
+    summary="Callback by a form, of a connector outside the shipped catalogue",
+    status=303,
+    security="none",
+)
+async def callback_posted_in_context(
+    call: Call,
+    context: Annotated[str, Param("path", "context", "What distinguishes the connector's redirect URI.")],
+) -> Response:
+    """The same at the redirect URI of one connector."""
+    return await _by_get(call)
+
+
+@actions.operation(
     "GET",
     "/vault/callback/{context}",
     "connectionsCallbackInContext",
@@ -242,6 +274,15 @@ async def _callback(call: Call, context: str) -> Response:
     except authorize.Returned as returned:
         return _failed(call.vault, returned)
     return _redirect(call.vault, redirect)
+
+
+async def _by_get(call: Call) -> Response:
+    """The form's members as the query of our own callback, where they are read as if they had come so."""
+    form = await read_form(call.request)
+    location = f"{call.request.url.path}?{urlencode(form)}"
+    return RedirectResponse(
+        location, 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
+    )
 
 
 def _query(call: Call) -> dict[str, str]:

@@ -34,7 +34,7 @@ from holdfast.domain.manifest.connector import AuthType, GrantType, Option, Reso
 from holdfast.domain.masking import mask
 from holdfast.domain.tenancy import ConsumerScope, Scope
 from holdfast.errors import RequestValidationError
-from holdfast.grants.call import CustomField
+from holdfast.grants.listing import CustomField
 from holdfast.usecases import links
 from holdfast.usecases.connections import Import, Patch, imported_token
 from holdfast.usecases.subject import Subject

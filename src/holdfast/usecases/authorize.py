@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from secrets import token_bytes
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import structlog
@@ -33,7 +34,14 @@ from holdfast.errors import (
     RequestValidationError,
     UnauthorizedError,
 )
-from holdfast.grants.authorize import authorization_url, manifest_scopes, new_verifier, read_callback, uses_pkce
+from holdfast.grants.authorize import (
+    VERIFIER_BYTES,
+    authorization_url,
+    manifest_scopes,
+    new_verifier,
+    read_callback,
+    uses_pkce,
+)
 from holdfast.grants.flow import Setup
 from holdfast.store import Store, connections, flows
 from holdfast.store.connections import Change, Stored
@@ -248,7 +256,7 @@ async def _open_flow(
     if known.client is None or not has_client(about.integration.client, about.connector):
         raise OAuthCredentialsNotFoundError()
     state, binding = links.new_flow_state(vault), links.new_token(vault.keys.cookie)
-    verifier = new_verifier() if uses_pkce(about.connector) else None
+    verifier = new_verifier(token_bytes(VERIFIER_BYTES)) if uses_pkce(about.connector) else None
     context = links.callback_context(scope, vault, about.connector.id)
     location = authorization_url(
         known,

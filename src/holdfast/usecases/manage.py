@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from holdfast.domain.credential import Client, Secret
+from holdfast.domain.form import pasted
 from holdfast.domain.tenancy import (
     DEFAULT_ACTIONS,
     Action,
@@ -212,12 +213,13 @@ def _settings(before: Mapping[str, Secret], given: Mapping[str, Any], known: set
     unknown = sorted(set(given) - known)
     if unknown:
         raise RequestValidationError(f"The connector has no such integration setting: {', '.join(unknown)}.")
+    given = {id: pasted(value) for id, value in given.items()}
     merged = {**before, **{id: Secret(str(value)) for id, value in given.items() if value not in (None, "")}}
     return {id: value for id, value in merged.items() if given.get(id, value) not in (None, "")}
 
 
 def _text(given: Mapping[str, Any], name: str) -> str | None:
-    value = given[name]
+    value = pasted(given[name])
     if value is not None and (len(value) > SECRET_LIMIT or not value.isprintable()):
         raise RequestValidationError(f"{name} is a printable text of at most {SECRET_LIMIT} characters.")
     return value or None

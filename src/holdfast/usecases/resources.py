@@ -8,7 +8,7 @@ from typing import Any
 from holdfast.domain.manifest.connector import Option, ResourceField
 from holdfast.domain.tenancy import ConsumerScope
 from holdfast.errors import EntityNotFoundError, ProviderError
-from holdfast.grants.call import CustomField, custom_fields, options
+from holdfast.grants.listing import CustomField, custom_fields, options
 from holdfast.usecases.connections import Patch, update
 from holdfast.usecases.credential.use import CUSTOM_FIELDS, OPTIONS, admitted, call
 from holdfast.usecases.subject import Subject, find_enabled, with_connection

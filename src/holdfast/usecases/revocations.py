@@ -17,7 +17,7 @@ from holdfast.domain.manifest.connector import Connector
 from holdfast.domain.tenancy import ConsumerScope
 from holdfast.errors import GrantDeferred, HoldfastError, IntegrityError, Unavailable
 from holdfast.grants.flow import drive
-from holdfast.grants.revoke import Ended, revoke
+from holdfast.grants.revoke import Ending, revoke
 from holdfast.store import Store, connections, events, revocations
 from holdfast.store.connections import Decide, Stored
 from holdfast.store.jobs import Job
@@ -97,7 +97,7 @@ async def attempt(vault: Vault, revocation: Revocation) -> bool:
     try:
         if await _superseded(vault, revocation):
             return await _settle(vault, revocation, "superseded")
-        ended = await _ask(vault, revocation)
+        ending = await _ask(vault, revocation)
     except GrantDeferred as error:
         await _put_off(vault, revocation, error)
         return False
@@ -105,7 +105,8 @@ async def attempt(vault: Vault, revocation: Revocation) -> bool:
         raise  # a fault of ours says nothing about the grant
     except HoldfastError as error:
         return await _settle(vault, revocation, f"failed: {type(error).__name__}", getattr(error, "status", None))
-    return await _settle(vault, revocation, "revoked" if ended.accepted else "refused", ended.status)
+    # A grant that the provider knows no more has ended, whoever ended it (RFC 7009 section 2.2).
+    return await _settle(vault, revocation, "revoked" if ending.ended else "refused", ending.status)
 
 
 async def _superseded(vault: Vault, revocation: Revocation) -> bool:
@@ -122,11 +123,12 @@ async def _superseded(vault: Vault, revocation: Revocation) -> bool:
     return ends == "grant" or held == (revocation.connection_id, revocation.granted_at)
 
 
-async def _ask(vault: Vault, revocation: Revocation) -> Ended:
+async def _ask(vault: Vault, revocation: Revocation) -> Ending:
     subject = await find_subject(revocation.scope, vault, revocation.unified_api, revocation.service_id)
     held, token = subject.holding(revocation.connection), revocation.credential.token
     assert token is not None  # without one there was nothing to end
-    return await drive(revoke(setup_with(vault, held, revocation.credential), token), vault.door.send)
+    known = setup_with(vault, held, revocation.credential)
+    return await drive(revoke(known, token, now=vault.clock.now()), vault.door.send)
 
 
 async def _put_off(vault: Vault, revocation: Revocation, error: GrantDeferred) -> None:

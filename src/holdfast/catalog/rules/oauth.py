@@ -59,6 +59,19 @@ def client_has_its_settings(manifest: Manifest) -> Iterator[Finding]:
             yield (*place, "type"), f"{id!r} is a secret; write `type: password`"
 
 
+def client_has_its_password(manifest: Manifest) -> Iterator[Finding]:
+    """Headers hold no second proof of the client, and a public client needs no word for having no secret."""
+    oauth = manifest.connector.auth.oauth
+    if oauth is None:
+        return
+    if oauth.client.auth == "none" and not oauth.client.has_secret:
+        yield ("auth", "oauth", "client", "has_secret"), "`auth: none` says that already"
+    for place, headers in (("token", oauth.token.headers), ("revoke", oauth.revoke.headers if oauth.revoke else {})):
+        for name in headers:
+            if name.lower() == "authorization" and oauth.client.auth in ("basic", "basic_plain"):
+                yield ("auth", "oauth", place, "headers", name), f"`client: {{auth: {oauth.client.auth}}}` sends this"
+
+
 def consent_page_has_its_values(manifest: Manifest) -> Iterator[Finding]:
     """What the link to the consent page needs is known before anybody follows it."""
     oauth = manifest.connector.auth.oauth
@@ -95,6 +108,6 @@ def _is_of_consent_page(text: Text) -> bool:
 
 def _typed_in(oauth: OAuth) -> dict[str, bool]:
     needed = dict(CLIENT_SETTINGS) if oauth.client.source == "connection" else {}
-    if oauth.client.auth == "none":
+    if not oauth.client.needs_secret:
         needed.pop("client_secret", None)
     return needed | (PASSWORD_SETTINGS if oauth.grant == "password" else {})

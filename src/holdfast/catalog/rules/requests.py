@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from holdfast.catalog.problems import Finding
 from holdfast.catalog.rules.manifest import Manifest
 from holdfast.catalog.vocabulary import words
-from holdfast.domain.manifest.connector import RequestTemplate
+from holdfast.domain.manifest.connector import NextPage, RequestTemplate
 from holdfast.domain.manifest.template import expand, host_pattern
 
 LOOPBACK = ("127.0.0.1", "localhost")
@@ -30,6 +30,29 @@ def requests_are_whole(manifest: Manifest) -> Iterator[Finding]:
             yield (*place, "form"), "there is a `json` body already"
         if request.method == "GET" and (request.json is not None or request.form is not None):
             yield (*place, "method"), "a GET has no body; write `method: POST`"
+
+
+def lists_go_on(manifest: Manifest) -> Iterator[Finding]:
+    """Each way to the next page has the words that it needs, and no other."""
+    for place, word in words(manifest.connector, NextPage):
+        for name, value, takers in (
+            ("path", word.path, ("cursor", "url")),
+            ("param", word.param, ("cursor", "offset", "page")),
+            ("size", word.size, ("offset", "page")),
+        ):
+            if value is None and word.by in takers:
+                yield (*place, name), f"is required for `by: {word.by}`"
+            elif value is not None and word.by not in takers:
+                yield (*place, name), f"means nothing for `by: {word.by}`"
+        if word.first != 1 and word.by != "page":
+            yield (*place, "first"), f"means nothing for `by: {word.by}`"
+
+
+def dead_tokens_are_told(manifest: Manifest) -> Iterator[Finding]:
+    """Codes of a dead token stand somewhere in the answer."""
+    word = manifest.connector.request.expired
+    if (word.path is None) != (not word.codes):
+        yield ("request", "expired"), "`path` and `codes` go together: where the error stands, and what it is then"
 
 
 def urls_are_https(manifest: Manifest) -> Iterator[Finding]:

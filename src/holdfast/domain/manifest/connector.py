@@ -21,6 +21,7 @@ from holdfast.domain.manifest.oauth import (
     GrantType,
     OAuth,
     OAuthClient,
+    Outcome,
     Refresh,
     Revoke,
     Scopes,
@@ -29,6 +30,7 @@ from holdfast.domain.manifest.oauth import (
 )
 from holdfast.domain.manifest.words import (
     AnswerPath,
+    Count,
     Day,
     HostPattern,
     HttpStatus,
@@ -49,8 +51,9 @@ from holdfast.domain.manifest.words import (
 
 __all__ = [  # the whole vocabulary, from one place
     "AfterConnect", "ApiRequest", "Auth", "AuthType", "Authorize", "BodyCheck", "BodyError", "Callback",
-    "CallbackHook", "ClientAuth", "Connector", "CustomFields", "Expiry", "FieldMap", "FilledBy", "GrantType",
-    "Level", "Method", "OAuth", "OAuthClient", "Option", "OptionsFrom", "Placement", "Refresh", "RequestTemplate",
+    "CallbackHook", "ClientAuth", "Connector", "CustomFields", "Expired", "Expiry", "FieldMap", "FilledBy", "GrantType",
+    "Level", "Method", "NextPage", "OAuth", "OAuthClient", "Option", "OptionsFrom", "Outcome", "Placement", "Refresh",
+    "RequestTemplate",
     "ResourceField", "Revoke", "Scopes", "Setting", "SettingType", "Status", "Token", "TokenAnswer", "UnifiedApi",
     "Verified", "Verify", "Word",
 ]  # fmt: skip
@@ -96,6 +99,24 @@ class RequestTemplate(Word, frozen=True, kw_only=True):
     form: dict[str, Template] | None = None
 
 
+class NextPage(Word, frozen=True, kw_only=True):
+    """How a list goes on after its first page. At most 20 pages are read.
+
+    by: a `cursor` in the answer, which a parameter takes; the `url` of the next page in the answer, or in a `link`
+        header (RFC 8288, `rel="next"`); an `offset`, the number of items so far; the number of the `page`
+    path: where the cursor or the URL stands; the page is the last one if nothing stands there
+    param: the query parameter that takes the cursor, the offset or the number
+    size: for `offset` and `page`: how many items a full page has; a shorter one is the last
+    first: for `page`: the number of the first one
+    """
+
+    by: Literal["cursor", "url", "link", "offset", "page"]
+    path: AnswerPath | None = None
+    param: str | None = None
+    size: Count | None = None
+    first: int = 1
+
+
 class OptionsFrom(Word, frozen=True, kw_only=True):
     """Where the choices of a select come from once the account is connected.
 
@@ -103,12 +124,14 @@ class OptionsFrom(Word, frozen=True, kw_only=True):
     items: where the list stands in the answer; `$` if the answer is the list
     value: where the value stands in one item
     label: where the label stands in one item
+    next: how the list goes on after its first page
     """
 
     request: RequestTemplate
     items: AnswerPath
     value: AnswerPath
     label: AnswerPath
+    next: NextPage | None = None
 
 
 class Setting(Word, frozen=True, kw_only=True):
@@ -187,6 +210,20 @@ class Placement(Word, frozen=True, kw_only=True):
     encode: Literal["base64"] | None = None
 
 
+class Expired(Word, frozen=True, kw_only=True):
+    """How the service says that an access token is dead, so that it is refreshed and the call made once more. A 403
+    that says so in words (`invalid_token`, "token expired") is understood without this.
+
+    statuses: the statuses that say so (RFC 6750 section 3.1)
+    path: where the answer names its error, whatever its status
+    codes: what stands there then
+    """
+
+    statuses: tuple[HttpStatus, ...] = (401,)
+    path: AnswerPath | None = None
+    codes: tuple[str, ...] = ()
+
+
 class ApiRequest(Word, frozen=True, kw_only=True):
     """What every call to the service has in common.
 
@@ -194,12 +231,14 @@ class ApiRequest(Word, frozen=True, kw_only=True):
     auth: where the credential stands
     headers: headers of every call; one that comes out empty is left out
     query: query parameters of every call
+    expired: how the service says that an access token is dead
     """
 
     base_url: UrlTemplate | None = None
     auth: tuple[Placement, ...] = ()
     headers: dict[str, Template] = {}
     query: dict[str, Template] = {}
+    expired: Expired = Expired()
 
 
 class AfterConnect(Word, frozen=True, kw_only=True):
@@ -264,11 +303,13 @@ class CustomFields(Word, frozen=True, kw_only=True):
     request: the call that lists them; `{resource.<key>}` is a value of `resources`
     items: where the list stands in the answer
     map: where the parts of a field stand in one item
+    next: how the list goes on after its first page
     """
 
     request: RequestTemplate
     items: AnswerPath
     map: FieldMap
+    next: NextPage | None = None
 
 
 class ResourceField(Word, frozen=True, kw_only=True):

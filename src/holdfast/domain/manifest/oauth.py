@@ -10,6 +10,7 @@ import msgspec
 
 from holdfast.domain.manifest.words import (
     AnswerPath,
+    HttpStatus,
     Level,
     Method,
     Seconds,
@@ -21,7 +22,8 @@ from holdfast.domain.manifest.words import (
 )
 
 GrantType = Literal["authorization_code", "client_credentials", "password"]
-ClientAuth = Literal["body", "basic", "query", "none"]
+ClientAuth = Literal["body", "basic", "basic_plain", "query", "none"]
+Outcome = Literal["rejected", "misconfigured", "deferred"]
 CallbackHook = Literal["hmac_query"]
 RFC7009_PARAMS = {"token": "{cred.token}", "token_type_hint": "{cred.token_type_hint}"}
 
@@ -30,11 +32,21 @@ class OAuthClient(Word, frozen=True, kw_only=True):
     """Whose OAuth client it is, and how it authenticates at the token endpoint (RFC 6749 section 2.3).
 
     source: `integration`: the application's; `connection`: the consumer's, in settings `client_id` and `client_secret`
-    auth: HTTP Basic, members of the `body`, members of the `query`, or `none` for a public client
+    auth: members of the `body` or of the `query`; HTTP Basic with both halves form-encoded first, as RFC 6749 asks
+        (`basic`), or as they are, for the many providers that do not decode them (`basic_plain`); `none` for a
+        public client
+    has_secret: whether the client has a secret; one that has none sends its id alone, by HTTP Basic with an empty
+        password
     """
 
     source: Level = "integration"
     auth: ClientAuth = "body"
+    has_secret: bool = True
+
+    @property
+    def needs_secret(self) -> bool:
+        """Whether the client is incomplete without a secret."""
+        return self.has_secret and self.auth != "none"
 
 
 class Scopes(Word, frozen=True, kw_only=True):
@@ -70,7 +82,8 @@ class Authorize(Word, frozen=True, kw_only=True):
 
 
 class Callback(Word, frozen=True, kw_only=True):
-    """What the provider's redirect brings.
+    """What the provider's redirect brings. A provider that is asked for `response_mode: form_post` (in
+    `authorize.params`) sends the same by a form, which the callback takes as well.
 
     code: the query parameter that holds the authorization code
     capture: setting to the query parameter that fills it
@@ -83,10 +96,12 @@ class Callback(Word, frozen=True, kw_only=True):
 
 
 class Expiry(Word, frozen=True, kw_only=True):
-    """Where a lifetime stands in the token answer, and in which form.
+    """Where a lifetime stands in the token answer, and in which form. One that is none (-1, 0, "never", a moment that
+    is over) is not known, and costs no token: `refresh.access_lifetime` stands in for it.
 
     path: where it stands
-    as: `seconds` from now, or a moment: seconds or milliseconds since 1970, or ISO 8601
+    as: what a number counts: `seconds` from now, seconds or milliseconds since 1970; `iso` for a date. A text may hold
+        the number, and a date is read whatever its make: ISO 8601, as in HTTP headers, in English words
     """
 
     path: AnswerPath = "expires_in"
@@ -94,10 +109,11 @@ class Expiry(Word, frozen=True, kw_only=True):
 
 
 class BodyError(Word, frozen=True, kw_only=True):
-    """A failure told inside an answer with status 200.
+    """A failure told in the body, whatever the status. A code is looked up in `errors`, as text.
 
-    path: where it is told
-    when: the value that means failure; without it, any value that is not empty
+    path: where it is told, by a code or by an object with one
+    when: the value that means failure; without it, any value that is not empty (null, false, 0, {}, [], "", "0",
+        "ok", "success" are)
     """
 
     path: AnswerPath
@@ -113,6 +129,8 @@ class TokenAnswer(Word, frozen=True, kw_only=True):
     refresh_expires: where the lifetime of the refresh token stands
     error: how a failure is told
     capture: setting to the place in the answer that fills it
+    headers: member to the response header that holds it, for a provider that answers in headers; a scheme before
+        the value (`Bearer x`) is left out
     """
 
     access_token: AnswerPath = "access_token"
@@ -121,6 +139,7 @@ class TokenAnswer(Word, frozen=True, kw_only=True):
     refresh_expires: Expiry | None = None
     error: BodyError = BodyError(path="error")
     capture: dict[SettingId, AnswerPath] = {}
+    headers: dict[str, str] = {}
 
 
 class Token(Word, frozen=True, kw_only=True):
@@ -133,6 +152,7 @@ class Token(Word, frozen=True, kw_only=True):
     params: further members of every request but a refresh; one with the name of a standard member replaces it
     rename: standard members that have another name here
     omit: standard members that are not sent
+    headers: further headers of every request, a refresh too; one that comes out empty is left out
     response: how the answer is read
     """
 
@@ -143,6 +163,7 @@ class Token(Word, frozen=True, kw_only=True):
     params: dict[str, Template] = {}
     rename: dict[str, str] = {}
     omit: tuple[str, ...] = ()
+    headers: dict[str, Template] = {}
     response: TokenAnswer = TokenAnswer()
 
 
@@ -152,6 +173,7 @@ class Refresh(Word, frozen=True, kw_only=True):
     url: the endpoint, where it is not that of `token`
     params: further members of the request
     send_redirect_uri: whether the redirect URI is sent again
+    send_scopes: whether the scopes that the connection was authorized with are sent again
     rotation: what becomes of the old refresh token: `none` keeps it, `strict` accepts it once, `grace` a while
         longer, `family` ends the whole grant if it is used again. Where nobody knows, say `strict`
     grace: how long `grace` lasts
@@ -163,6 +185,7 @@ class Refresh(Word, frozen=True, kw_only=True):
     url: UrlTemplate | None = None
     params: dict[str, Template] = {}
     send_redirect_uri: bool = False
+    send_scopes: bool = False
     rotation: Literal["none", "grace", "strict", "family"] = "none"
     grace: int = 0
     not_before_expiry: Seconds | None = None
@@ -171,7 +194,8 @@ class Refresh(Word, frozen=True, kw_only=True):
 
 
 class Revoke(Word, frozen=True, kw_only=True):
-    """How a grant is ended at the provider; the defaults are RFC 7009.
+    """How a grant is ended at the provider; the defaults are RFC 7009. A failure told in the body of a good answer
+    (`token.response.error`) is one here too. A token that the provider no longer knows has ended.
 
     url: where it is ended
     method: the HTTP method
@@ -181,6 +205,8 @@ class Revoke(Word, frozen=True, kw_only=True):
         account, a newer `grant` too; then nothing is sent while the consumer has one. Where nobody knows, leave it out
     params: the members; `{cred.token}` is the token that is being revoked
     tokens: one request for each of these that the connection has
+    headers: further headers; one that comes out empty is left out
+    gone: statuses that say that the provider no longer knows the token, beside 404 and 410 to a DELETE
     """
 
     url: UrlTemplate
@@ -190,6 +216,8 @@ class Revoke(Word, frozen=True, kw_only=True):
     ends: Literal["token", "grant"] = "grant"
     params: dict[str, Template] = msgspec.field(default_factory=lambda: dict(RFC7009_PARAMS))
     tokens: tuple[Literal["refresh_token", "access_token"], ...] = ("refresh_token", "access_token")
+    headers: dict[str, Template] = {}
+    gone: tuple[HttpStatus, ...] = ()
 
 
 class OAuth(Word, frozen=True, kw_only=True):
@@ -207,7 +235,10 @@ class OAuth(Word, frozen=True, kw_only=True):
     refresh: how a token is renewed
     revoke: how a grant is ended at the provider, if it can be
     errors: error codes of this provider that mean something else than in RFC 6749 section 5.2: the consumer must
-        connect again (`rejected`), the OAuth client is wrong (`misconfigured`), or try later (`deferred`)
+        connect again (`rejected`), the OAuth client is wrong (`misconfigured`), or try later (`deferred`). A code
+        that nobody knows is `deferred`, for it proves nothing against the grant
+    error_descriptions: texts of this provider's error descriptions, in part and in any case, to what they mean; for
+        codes that several causes share. They count more than the code
     """
 
     grant: GrantType = "authorization_code"
@@ -221,4 +252,5 @@ class OAuth(Word, frozen=True, kw_only=True):
     token: Token
     refresh: Refresh = Refresh()
     revoke: Revoke | None = None
-    errors: dict[str, Literal["rejected", "misconfigured", "deferred"]] = {}
+    errors: dict[str, Outcome] = {}
+    error_descriptions: dict[str, Outcome] = {}

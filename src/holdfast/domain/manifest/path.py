@@ -46,6 +46,14 @@ def read_text(document: Any, path: str) -> str | None:
     return text if 0 < len(text) <= TEXT_LIMIT else None
 
 
+def unwrapped(document: Any, path: str) -> Any:
+    """`document`, or what a list holds first if the path leads nowhere from the list itself: some providers put a
+    list around the one object that they answer."""
+    if isinstance(document, list) and document and read(document, path) is None:
+        return document[0]
+    return document
+
+
 def _follow(value: Any, path: tuple[str | int | None, ...]) -> Any:
     if not path:
         return value

@@ -31,11 +31,11 @@ def authenticate(
     Refusal `invalid_client` (401) for a wrong secret, `invalid_request` for credentials in two places at once.
     """
     id_name, secret_name = rename.get("client_id", "client_id"), rename.get("client_secret", "client_secret")
-    in_header = _basic(request.headers.get("authorization", ""))
+    in_header = _basic(request.headers.get("authorization", ""), decode=style != "basic_plain")
     elsewhere = request.query if style == "query" else request.members or request.query
     if in_header and (secret_name in request.query or secret_name in request.members):
         raise Refusal("invalid_request", "the client authenticated in two ways at once")
-    if style == "basic":
+    if style in ("basic", "basic_plain"):
         client_id, secret = in_header or ("", "")
     else:
         client_id, secret = elsewhere.get(id_name, ""), elsewhere.get(secret_name, "")
@@ -45,8 +45,9 @@ def authenticate(
     return client
 
 
-def _basic(header: str) -> tuple[str, str] | None:
-    """Id and secret of an HTTP Basic header, form-decoded as RFC 6749 section 2.3.1 asks; None if there is none."""
+def _basic(header: str, *, decode: bool) -> tuple[str, str] | None:
+    """Id and secret of an HTTP Basic header, form-decoded as RFC 6749 section 2.3.1 asks, or (without `decode`) as
+    they are; None if there is none."""
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -54,4 +55,4 @@ def _basic(header: str) -> tuple[str, str] | None:
         client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         return "", ""
-    return unquote_plus(client_id), unquote_plus(secret)
+    return (unquote_plus(client_id), unquote_plus(secret)) if decode else (client_id, secret)

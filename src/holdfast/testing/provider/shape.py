@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from holdfast.domain.manifest.path import steps
 
-ClientAuth = Literal["basic", "body", "query", "none"]
+ClientAuth = Literal["basic", "basic_plain", "body", "query", "none"]
 Body = Literal["form", "json", "query"]
 RotationMode = Literal["none", "grace", "strict", "family"]
 

@@ -9,7 +9,8 @@ import structlog
 from holdfast.domain.connection import Connection, chosen, filled
 from holdfast.domain.tenancy import ConsumerScope
 from holdfast.errors import HoldfastError
-from holdfast.grants.call import after_connect, choices
+from holdfast.grants.call import after_connect
+from holdfast.grants.listing import choices
 from holdfast.store import connections
 from holdfast.store.connections import Change
 from holdfast.usecases.credential.setup import check_filled

@@ -9,6 +9,7 @@ from uuid import uuid4
 from holdfast.domain.connection import Connection, filled
 from holdfast.domain.credential import Client, Credential, Secret
 from holdfast.domain.form import check_urls, texts
+from holdfast.grants.authorize import manifest_scopes
 from holdfast.grants.flow import Setup
 from holdfast.usecases.subject import Subject
 from holdfast.usecases.vault import Vault
@@ -21,7 +22,7 @@ def setup(vault: Vault, subject: Subject) -> Setup:
     client = _client(subject, values, {})
     app = {id: secret.reveal() for id, secret in integration.settings.items()}
     now = vault.clock.now()
-    return Setup(
+    known = Setup(
         connector=connector,
         hosts=vault.catalog.allowed_hosts(connector),
         client=client,
@@ -31,7 +32,11 @@ def setup(vault: Vault, subject: Subject) -> Setup:
             "cred": _client_values(client),
             "sys": {"now": str(now // 1000), "now_ms": str(now), "uuid": str(uuid4())},
         },
+        scopes=integration.scopes,
     )
+    if connector.auth.oauth is None or known.scopes is not None:
+        return known
+    return replace(known, scopes=manifest_scopes(known, subject.unified_api))
 
 
 def setup_with(vault: Vault, subject: Subject, credential: Credential) -> Setup:

@@ -18,6 +18,7 @@ from holdfast.domain.credential import Credential, Sealed
 from holdfast.domain.exchange import Request, Response
 from holdfast.domain.tenancy import Action, ConsumerScope
 from holdfast.errors import ConnectorCredentialsError, GrantRejected, IntegrityError, InvalidStateError
+from holdfast.grants.call import DEAD_TOKEN
 from holdfast.grants.flow import Setup, drive
 from holdfast.store import connections
 from holdfast.store.connections import Change, Stored
@@ -72,13 +73,14 @@ async def call(
     purpose: Purpose,
     flow: Callable[[Setup], Generator[Request, Response, T]],
 ) -> T:
-    """Runs a flow of requests to the service with the connection's credential, refreshing it once after a 401."""
+    """Runs a flow of requests to the service with the connection's credential, refreshing it once if the service says
+    that the token is dead."""
     held, credential = await use(scope, vault, subject, purpose)
     try:
         return await drive(flow(setup_with(vault, held, credential)), vault.door.send)
     except GrantRejected as error:
         grant = held.connection.grant
-        if grant is None or not grant.refreshable or error.status != 401:
+        if grant is None or not grant.refreshable or error.code != DEAD_TOKEN:
             raise
     held, credential = await use(scope, vault, subject, purpose, force=True)
     return await drive(flow(setup_with(vault, held, credential)), vault.door.send)
