@@ -24,6 +24,7 @@ MAY_REVEAL = {
     "src/holdfast/grants/token.py",
     "src/holdfast/store/tenants.py",
     "src/holdfast/usecases/credential/setup.py",
+    "src/holdfast/usecases/manage/integrations.py",
 }
 
 # What has no tenant yet and gives it instead, works for all of them, or makes a new one.

@@ -3,52 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
-import structlog
 
 from holdfast.domain.credential import Client, Secret
-from holdfast.domain.tenancy import ApiKey, Application, ConsumerScope, Integration, Scope
-from holdfast.errors import EntityNotFoundError, IntegrityError
+from holdfast.domain.tenancy import (
+    EVERYWHERE,
+    ApiKey,
+    Application,
+    Bounds,
+    ConsumerScope,
+    Integration,
+    IntegrationSecrets,
+    Scope,
+)
+from holdfast.errors import ConflictError, EntityNotFoundError
 from holdfast.store import Store
 from holdfast.store.engine.database import Row
 from holdfast.store.seal.keyring import Place
 
-log = structlog.get_logger()
-
 _ADD_APPLICATION = """
-INSERT INTO applications (id, name, redirect_uris, confirmation, created_at)
-VALUES (:id, :name, :redirect_uris, :confirmation, :created_at)"""
+INSERT INTO applications (id, name, redirect_uris, confirmation, created_at, version)
+VALUES (:id, :name, :redirect_uris, :confirmation, :created_at, 1)"""
 _APPLICATION = "SELECT * FROM applications WHERE id = :application_id"
 _APPLICATIONS = "SELECT * FROM applications ORDER BY created_at, id"
 _UPDATE_APPLICATION = """
-UPDATE applications SET name = :name, redirect_uris = :redirect_uris, confirmation = :confirmation
-WHERE id = :application_id"""
+UPDATE applications SET name = :name, redirect_uris = :redirect_uris, confirmation = :confirmation,
+  version = version + 1
+WHERE id = :application_id AND version = :version"""
 _DELETE_APPLICATION = "DELETE FROM applications WHERE id = :application_id"
 
 _ADD_KEY = """
-INSERT INTO api_keys (id, application_id, mac, scopes, last_four, created_at)
-VALUES (:id, :application_id, :mac, :scopes, :last_four, :created_at)"""
+INSERT INTO api_keys (id, application_id, mac, scopes, bounds, last_four, created_at)
+VALUES (:id, :application_id, :mac, :scopes, :bounds, :last_four, :created_at)"""
 _KEY = "SELECT * FROM api_keys WHERE mac = :mac"
 _KEYS = "SELECT * FROM api_keys WHERE application_id = :application_id ORDER BY created_at, id"
 _DELETE_KEY = "DELETE FROM api_keys WHERE application_id = :application_id AND id = :id"
 
-_PUT_INTEGRATION = """
-INSERT INTO integrations (application_id, unified_api, service_id, enabled, client_id, scopes, sealed, generation,
-  created_at, updated_at)
-VALUES (:application_id, :unified_api, :service_id, :enabled, :client_id, :scopes, :sealed, :generation, :now, :now)
-ON CONFLICT (application_id, unified_api, service_id) DO UPDATE SET enabled = excluded.enabled,
-  client_id = excluded.client_id, scopes = excluded.scopes, sealed = excluded.sealed,
-  generation = excluded.generation, updated_at = excluded.updated_at"""
-_INTEGRATIONS = """
-SELECT * FROM integrations WHERE application_id = :application_id ORDER BY unified_api, service_id"""
-_INTEGRATION = """
-SELECT * FROM integrations
-WHERE application_id = :application_id AND unified_api = :unified_api AND service_id = :service_id"""
-_DELETE_INTEGRATION = """
-DELETE FROM integrations
-WHERE application_id = :application_id AND unified_api = :unified_api AND service_id = :service_id"""
+_ONE = "application_id = :application_id AND unified_api = :unified_api AND service_id = :service_id"
+_FACTS = """
+SELECT unified_api, service_id, enabled, client_id, has_client_secret, scopes, settings_set, version, generation
+FROM integrations"""
+_INTEGRATIONS = f"{_FACTS} WHERE application_id = :application_id ORDER BY unified_api, service_id"
+_INTEGRATION = f"{_FACTS} WHERE {_ONE}"
+_SEALED = f"SELECT unified_api, service_id, client_id, sealed, generation FROM integrations WHERE {_ONE}"
+_ADD_INTEGRATION = """
+INSERT INTO integrations (application_id, unified_api, service_id, enabled, client_id, has_client_secret, scopes,
+  settings_set, sealed, generation, version, created_at, updated_at)
+VALUES (:application_id, :unified_api, :service_id, :enabled, :client_id, :has_client_secret, :scopes,
+  :settings_set, :sealed, :generation, :now, :now, :now)
+ON CONFLICT (application_id, unified_api, service_id) DO NOTHING"""
+_UPDATE_INTEGRATION = f"""
+UPDATE integrations SET enabled = :enabled, client_id = :client_id, has_client_secret = :has_client_secret,
+  scopes = :scopes, settings_set = :settings_set, generation = :generation, version = version + 1, updated_at = :now,
+  sealed = CASE WHEN :keeps_sealed THEN sealed ELSE :sealed END
+WHERE {_ONE} AND version = :version"""
+_DELETE_INTEGRATION = f"DELETE FROM integrations WHERE {_ONE}"
 
 _UPSERT_CONSUMER = """
 INSERT INTO consumers (application_id, consumer_id, metadata, created_at, updated_at)
@@ -83,13 +95,17 @@ async def applications(store: Store) -> list[Application]:
 
 
 async def update_application(scope: Scope, store: Store, application: Application) -> None:
-    await store.q.run(
+    """Stores a change of what was read; ConflictError if somebody else's came first."""
+    written = await store.q.run(
         _UPDATE_APPLICATION,
         application_id=scope.application_id,
         name=application.name,
         redirect_uris=_json(application.redirect_uris),
         confirmation=application.confirmation,
+        version=application.version,
     )
+    if not written:
+        raise ConflictError()
 
 
 async def delete_application(scope: Scope, store: Store) -> bool:
@@ -106,6 +122,7 @@ async def add_key(scope: Scope, store: Store, key: ApiKey, mac: bytes) -> None:
         application_id=scope.application_id,
         mac=mac,
         scopes=_json(key.scopes),
+        bounds=_bounds(key.bounds),
         last_four=key.last_four,
         created_at=key.created_at,
     )
@@ -125,39 +142,62 @@ async def delete_key(scope: Scope, store: Store, id: str) -> bool:
     return await store.q.run(_DELETE_KEY, application_id=scope.application_id, id=id) > 0
 
 
-async def put_integration(scope: Scope, store: Store, integration: Integration) -> None:
-    """Stores `integration`, replacing what was there; call it inside a transaction."""
-    key = _integration_key(scope, integration.unified_api, integration.service_id)
-    before = await store.q.one(_INTEGRATION, **key)
-    generation = before["generation"] + 1 if before else 1
-    await store.q.run(
-        _PUT_INTEGRATION,
-        **key,
-        enabled=integration.enabled,
-        client_id=integration.client.client_id if integration.client else None,
-        scopes=_json(integration.scopes) if integration.scopes is not None else None,
-        sealed=await _seal_integration(scope, store, integration, generation),
-        generation=generation,
-        now=store.clock.now(),
+async def put_integration(
+    scope: Scope, store: Store, integration: Integration, secrets: IntegrationSecrets | None
+) -> Integration:
+    """Stores a change of what was read, or a new integration (of version 0); call it inside a transaction.
+
+    `secrets` are sealed in place of those that are stored; None leaves those unopened. Gives the integration as it is
+    stored. ConflictError if somebody else's change came first.
+    """
+    now = store.clock.now()
+    before = integration.version
+    told = (
+        _with_secrets(integration, secrets, integration.generation + 1 if before else now) if secrets else integration
     )
+    written = await store.q.run(
+        _UPDATE_INTEGRATION if before else _ADD_INTEGRATION,
+        **_integration_key(scope, told.unified_api, told.service_id),
+        enabled=told.enabled,
+        client_id=told.client_id,
+        has_client_secret=told.has_client_secret,
+        scopes=_json(told.scopes) if told.scopes is not None else None,
+        settings_set=_json(sorted(told.settings_set)),
+        sealed=await _seal_integration(scope, store, told, secrets) if secrets else None,
+        generation=told.generation,
+        now=now,
+        **({"keeps_sealed": secrets is None, "version": before} if before else {}),
+    )
+    if not written:
+        raise ConflictError()
+    return replace(told, version=before + 1 if before else now)
 
 
 async def integrations(scope: Scope, store: Store) -> dict[tuple[str, str], Integration]:
     """The application's integrations by (unified_api, service_id)."""
     rows = await store.q.all(_INTEGRATIONS, application_id=scope.application_id)
-    found: dict[tuple[str, str], Integration] = {}
-    for row in rows:
-        try:
-            found[row["unified_api"], row["service_id"]] = await _integration(scope, store, row)
-        except IntegrityError:
-            # One damaged row must not stop the application's others.
-            log.warning("damaged_integration", application=scope.application_id, service=row["service_id"])
-    return found
+    return {(row["unified_api"], row["service_id"]): _integration(scope, row) for row in rows}
 
 
 async def integration(scope: Scope, store: Store, unified_api: str, service_id: str) -> Integration | None:
     row = await store.q.one(_INTEGRATION, **_integration_key(scope, unified_api, service_id))
-    return await _integration(scope, store, row) if row else None
+    return _integration(scope, row) if row else None
+
+
+async def open_integration(scope: Scope, store: Store, unified_api: str, service_id: str) -> IntegrationSecrets | None:
+    """The application's OAuth client and settings for a connector, opened; None if it has not set it up.
+
+    IntegrityError if they do not open.
+    """
+    row = await store.q.one(_SEALED, **_integration_key(scope, unified_api, service_id))
+    if row is None:
+        return None
+    opened = await _open_integration(scope, store, row)
+    secret = opened.get("client_secret")
+    return IntegrationSecrets(
+        client=Client(row["client_id"], Secret(secret) if secret else None) if row["client_id"] else None,
+        settings={id: Secret(value) for id, value in opened.get("settings", {}).items()},
+    )
 
 
 async def delete_integration(scope: Scope, store: Store, unified_api: str, service_id: str) -> bool:
@@ -178,6 +218,7 @@ def _application(row: Row) -> Application:
         redirect_uris=tuple(msgspec.json.decode(row["redirect_uris"])),
         confirmation=row["confirmation"],
         created_at=row["created_at"],
+        version=row["version"],
     )
 
 
@@ -188,30 +229,50 @@ def _key(row: Row) -> ApiKey:
         scopes=tuple(msgspec.json.decode(row["scopes"])),
         last_four=row["last_four"],
         created_at=row["created_at"],
+        bounds=msgspec.json.decode(row["bounds"], type=Bounds) if row["bounds"] else EVERYWHERE,
     )
 
 
-async def _integration(scope: Scope, store: Store, row: Row) -> Integration:
-    opened = await _open_integration(scope, store, row)
-    secret = opened.get("client_secret")
+def _bounds(bounds: Bounds) -> str | None:
+    return None if bounds == EVERYWHERE else msgspec.json.encode(bounds, order="deterministic").decode()
+
+
+def _integration(scope: Scope, row: Row) -> Integration:
     return Integration(
         application_id=scope.application_id,
         unified_api=row["unified_api"],
         service_id=row["service_id"],
         enabled=bool(row["enabled"]),
-        client=Client(row["client_id"], Secret(secret) if secret else None) if row["client_id"] else None,
+        client_id=row["client_id"],
+        has_client_secret=bool(row["has_client_secret"]),
         scopes=tuple(msgspec.json.decode(row["scopes"])) if row["scopes"] is not None else None,
-        settings={id: Secret(value) for id, value in opened.get("settings", {}).items()},
+        settings_set=frozenset(msgspec.json.decode(row["settings_set"])),
+        version=row["version"],
+        generation=row["generation"],
     )
 
 
-async def _seal_integration(scope: Scope, store: Store, integration: Integration, generation: int) -> bytes | None:
-    secret = integration.client.client_secret if integration.client else None
-    members: dict[str, Any] = {"settings": {id: value.reveal() for id, value in integration.settings.items()}}
+def _with_secrets(integration: Integration, secrets: IntegrationSecrets, generation: int) -> Integration:
+    """The facts that `secrets` make true once they are sealed."""
+    client = secrets.client
+    return replace(
+        integration,
+        client_id=client.client_id if client else None,
+        has_client_secret=bool(client and client.client_secret),
+        settings_set=frozenset(secrets.settings),
+        generation=generation,
+    )
+
+
+async def _seal_integration(
+    scope: Scope, store: Store, integration: Integration, secrets: IntegrationSecrets
+) -> bytes | None:
+    secret = secrets.client.client_secret if secrets.client else None
+    members: dict[str, Any] = {"settings": {id: value.reveal() for id, value in secrets.settings.items()}}
     if secret:
         members["client_secret"] = secret.reveal()
     box = await store.box(scope)
-    place = _place(scope, integration.unified_api, integration.service_id, generation)
+    place = _place(scope, integration.unified_api, integration.service_id, integration.generation)
     return box.seal(place, msgspec.json.encode(members))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 import zlib
 
-from holdfast.domain.tenancy import ACTIONS, DEFAULT_ACTIONS, ApiKey, Scope
+from holdfast.domain.tenancy import ACTIONS, DEFAULT_ACTIONS, EVERYWHERE, Action, ApiKey, Bounds, Scope
 from holdfast.errors import RequestValidationError
 from holdfast.store import Store, new_id, tenants
 from holdfast.usecases.vault import Vault
@@ -20,7 +20,11 @@ KEY_LIMIT = 512
 
 
 async def issue(
-    scope: Scope, vault: Vault, store: Store, scopes: tuple[str, ...] = DEFAULT_ACTIONS
+    scope: Scope,
+    vault: Vault,
+    store: Store,
+    scopes: tuple[Action, ...] = DEFAULT_ACTIONS,
+    bounds: Bounds = EVERYWHERE,
 ) -> tuple[ApiKey, str]:
     """Makes an API key for the application; its text is given here once and kept nowhere.
 
@@ -36,6 +40,7 @@ async def issue(
         scopes=tuple(dict.fromkeys(scopes)),
         last_four=text[-4:],
         created_at=vault.clock.now(),
+        bounds=bounds,
     )
     await tenants.add_key(scope, store, key, _mac(vault, text))
     return key, text
@@ -46,7 +51,9 @@ async def identify(vault: Vault, presented: str) -> ApiKey | None:
     if not presented or len(presented) > KEY_LIMIT:
         return None
     mac = _mac(vault, presented)
-    return await vault.recent.get(("key", mac), lambda: tenants.by_key(vault.store, mac))
+    return await vault.recent.get(
+        ("key", mac), lambda: tenants.by_key(vault.store, mac), owner=lambda key: key.application_id
+    )
 
 
 def _new_key(application_id: str) -> str:

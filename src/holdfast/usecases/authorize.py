@@ -239,8 +239,8 @@ async def _open_flow(
     missing = missing_for_authorization(about.connector, about.connection)
     if missing:
         raise ConnectionSettingsError(f"Fill in {', '.join(missing)} first.")
-    known = setup(vault, about)
-    if known.client is None or not has_client(about.integration.client, about.connector):
+    known = await setup(scope, vault, about)
+    if known.client is None or not has_client(about.integration, about.connector):
         raise OAuthCredentialsNotFoundError()
     state, binding = links.new_flow_state(vault), links.new_token(vault.keys.cookie)
     verifier = new_verifier() if uses_pkce(about.connector) else None
@@ -271,7 +271,7 @@ async def _open_flow(
 async def _answered(scope: ConsumerScope, vault: Vault, flow: Flow, target: str, query: Mapping[str, str]) -> str:
     about = await _with_connection(scope, vault, flow.unified_api, flow.service_id)
     require_enabled(about)
-    code, captured = read_callback(setup(vault, about), query)
+    code, captured = read_callback(await setup(scope, vault, about), query)
     pending = Pending(flow.unified_api, flow.service_id, code, flow.verifier, flow.context, captured)
     if flow.confirms:
         return await _keep_for_confirmation(scope, vault, about, pending, target, flow.nonce or "")

@@ -95,7 +95,8 @@ async def _ask(vault: Vault, revocation: Revocation) -> bool:
     held = subject.holding(revocation.connection)
     token = revocation.credential.token
     assert token is not None  # without one there was nothing to end
-    return await drive(revoke(setup_with(vault, held, revocation.credential), token), vault.send)
+    known = await setup_with(revocation.scope, vault, held, revocation.credential)
+    return await drive(revoke(known, token), vault.send)
 
 
 async def _put_off(vault: Vault, revocation: Revocation, error: GrantDeferred) -> None:

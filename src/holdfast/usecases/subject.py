@@ -10,7 +10,7 @@ import msgspec
 
 from holdfast.domain.connection import Connection, Grant
 from holdfast.domain.manifest.connector import Connector
-from holdfast.domain.tenancy import Application, ConsumerScope, Integration, Scope
+from holdfast.domain.tenancy import Application, ConsumerScope, Integration, IntegrationSecrets, Scope
 from holdfast.errors import (
     ConnectorCredentialsError,
     ConnectorDisabledError,
@@ -62,7 +62,7 @@ class Granted(Held, frozen=True):
 async def application(scope: Scope, vault: Vault) -> Application:
     """The application of `scope`. EntityNotFoundError if there is none."""
     found = await vault.recent.get(
-        ("application", scope.application_id), lambda: tenants.application(scope, vault.store)
+        ("application", scope.application_id), lambda: tenants.application(scope, vault.store), scope.application_id
     )
     if found is None:
         raise EntityNotFoundError("application", scope.application_id)
@@ -72,7 +72,7 @@ async def application(scope: Scope, vault: Vault) -> Application:
 async def integrations(scope: Scope, vault: Vault) -> Integrations:
     """The application's integrations that `scope` reaches, by (unified_api, service_id)."""
     found = await vault.recent.get(
-        ("integrations", scope.application_id), lambda: tenants.integrations(scope, vault.store)
+        ("integrations", scope.application_id), lambda: tenants.integrations(scope, vault.store), scope.application_id
     )
     return {named: one for named, one in (found or {}).items() if scope.reaches(*named)}
 
@@ -86,8 +86,11 @@ async def find_subject(scope: Scope, vault: Vault, unified_api: str, service_id:
     connector = vault.catalog.get(unified_api, service_id)
     if not scope.reaches(unified_api, service_id):
         raise UnauthorizedError("The API key is bound to other connections.")
-    key = ("integration", scope.application_id, unified_api, service_id)
-    integration = await vault.recent.get(key, lambda: tenants.integration(scope, vault.store, unified_api, service_id))
+    integration = await vault.recent.get(
+        ("integration", scope.application_id, unified_api, service_id),
+        lambda: tenants.integration(scope, vault.store, unified_api, service_id),
+        scope.application_id,
+    )
     if integration is None:
         raise IntegrationNotFoundError("integration", f"{unified_api}+{service_id}")
     return Subject(unified_api, connector, integration)
@@ -98,6 +101,22 @@ async def find_enabled(scope: Scope, vault: Vault, unified_api: str, service_id:
     found = await find_subject(scope, vault, unified_api, service_id)
     require_enabled(found)
     return found
+
+
+async def secrets_of(scope: Scope, vault: Vault, subject: Subject) -> IntegrationSecrets:
+    """What the application's integration is used with, opened. For whoever is about to speak to the service.
+
+    IntegrationNotFoundError if it was taken away meanwhile, IntegrityError if it does not open.
+    """
+    named = (subject.unified_api, subject.connector.id)
+    opened = await vault.recent.get(
+        ("secrets", scope.application_id, *named),
+        lambda: tenants.open_integration(scope, vault.store, *named),
+        scope.application_id,
+    )
+    if opened is None:
+        raise IntegrationNotFoundError("integration", "+".join(named))
+    return opened
 
 
 async def with_connection(scope: ConsumerScope, vault: Vault, subject: Subject) -> Subject:

@@ -75,13 +75,13 @@ async def call(
     """Runs a flow of requests to the service with the connection's credential, refreshing it once after a 401."""
     held, credential = await use(scope, vault, subject, purpose)
     try:
-        return await drive(flow(setup_with(vault, held, credential)), vault.send)
+        return await drive(flow(await setup_with(scope, vault, held, credential)), vault.send)
     except GrantRejected as error:
         grant = held.connection.grant
         if grant is None or not grant.refreshable or error.status != 401:
             raise
     held, credential = await use(scope, vault, subject, purpose, force=True)
-    return await drive(flow(setup_with(vault, held, credential)), vault.send)
+    return await drive(flow(await setup_with(scope, vault, held, credential)), vault.send)
 
 
 async def try_out(
@@ -99,7 +99,7 @@ async def try_out(
     credential = Credential()
     if any(isinstance(secret, Sealed) for secret in tried.secrets.values()):
         credential = await _opened(scope, vault, *await _stored(scope, vault, subject), VALIDATE)
-    return await drive(flow(setup_with(vault, held, credential)), vault.send)
+    return await drive(flow(await setup_with(scope, vault, held, credential)), vault.send)
 
 
 async def admitted(scope: ConsumerScope, vault: Vault, subject: Subject, purpose: Purpose) -> Held:

@@ -4,7 +4,8 @@ CREATE TABLE applications (
   name TEXT NOT NULL,
   redirect_uris TEXT NOT NULL,
   confirmation TEXT NOT NULL,
-  created_at BIGINT NOT NULL
+  created_at BIGINT NOT NULL,
+  version BIGINT NOT NULL
 );
 
 CREATE TABLE api_keys (
@@ -12,21 +13,27 @@ CREATE TABLE api_keys (
   application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
   mac BYTEA NOT NULL UNIQUE,
   scopes TEXT NOT NULL,
+  bounds TEXT,
   last_four TEXT NOT NULL,
   created_at BIGINT NOT NULL
 );
 CREATE INDEX api_keys_by_application ON api_keys (application_id);
 
--- sealed: the client secret and the settings of level "integration".
+-- sealed: the client secret and the settings of level "integration"; has_client_secret and settings_set tell which there
+-- are without opening it. A row that is made anew counts its version and generation on from the time, so no earlier row
+-- of the same name had them.
 CREATE TABLE integrations (
   application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
   unified_api TEXT NOT NULL,
   service_id TEXT NOT NULL,
   enabled BOOLEAN NOT NULL,
   client_id TEXT,
+  has_client_secret BOOLEAN NOT NULL,
   scopes TEXT,
+  settings_set TEXT NOT NULL,
   sealed BYTEA,
   generation BIGINT NOT NULL,
+  version BIGINT NOT NULL,
   created_at BIGINT NOT NULL,
   updated_at BIGINT NOT NULL,
   PRIMARY KEY (application_id, unified_api, service_id)
