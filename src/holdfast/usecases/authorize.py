@@ -41,7 +41,14 @@ from holdfast.store.flows import Flow, Pending
 from holdfast.usecases import links, revocations
 from holdfast.usecases.credential.redeem import redeem
 from holdfast.usecases.credential.setup import setup
-from holdfast.usecases.subject import Subject, application, find_subject, require_enabled, with_connection
+from holdfast.usecases.subject import (
+    Subject,
+    application,
+    find_subject,
+    require_enabled,
+    require_reach,
+    with_connection,
+)
 from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
@@ -131,7 +138,7 @@ async def confirm(scope: ConsumerScope, vault: Vault, unified_api: str, service_
     EntityNotFoundError if the token is unknown, expired, used or tried too often; UnauthorizedError if it is
     somebody else's; OAuthCodeExchangeError if the provider does not take the code.
     """
-    subject = await find_subject(scope, vault, unified_api, service_id)  # before a try of the token is counted
+    require_reach(scope, unified_api, service_id)  # before a try of the token is counted
     mac = links.token_mac(vault.keys.confirm, token)
     found = await flows.try_confirmation(vault.store, mac)
     if found is None:
@@ -140,7 +147,7 @@ async def confirm(scope: ConsumerScope, vault: Vault, unified_api: str, service_
     asked = (scope.application_id, scope.consumer_id, unified_api, service_id)
     if asked != (owner.application_id, owner.consumer_id, pending.unified_api, pending.service_id):
         raise UnauthorizedError("The confirmation belongs to another consumer or connection.")
-    about = await with_connection(scope, vault, subject)
+    about = await _with_connection(scope, vault, unified_api, service_id)
     require_enabled(about)
     if not await flows.spend_confirmation(scope, vault.store, mac):
         raise EntityNotFoundError("confirm_token", "***")

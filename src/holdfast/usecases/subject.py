@@ -84,8 +84,7 @@ async def find_subject(scope: Scope, vault: Vault, unified_api: str, service_id:
     has not set it up, UnauthorizedError if the caller is bound to others.
     """
     connector = vault.catalog.get(unified_api, service_id)
-    if not scope.reaches(unified_api, service_id):
-        raise UnauthorizedError("The API key is bound to other connections.")
+    require_reach(scope, unified_api, service_id)
     integration = await vault.recent.get(
         ("integration", scope.application_id, unified_api, service_id),
         lambda: tenants.integration(scope, vault.store, unified_api, service_id),
@@ -123,6 +122,12 @@ async def with_connection(scope: ConsumerScope, vault: Vault, subject: Subject) 
     """The subject with the consumer's connection as it stands in the database."""
     held = await connections.one(scope, vault.store, subject.unified_api, subject.connector.id)
     return subject.with_connection(held)
+
+
+def require_reach(scope: Scope, unified_api: str, service_id: str) -> None:
+    """UnauthorizedError if the caller is bound to others."""
+    if not scope.reaches(unified_api, service_id):
+        raise UnauthorizedError("The API key is bound to other connections.")
 
 
 def require_enabled(subject: Subject) -> None:
