@@ -9,6 +9,7 @@ import pytest
 from nodes import another_node
 from traces import rows, traces
 
+from holdfast.domain.credential import Secret
 from holdfast.store.flows import TRIES
 from holdfast.testing.browser import Page
 from holdfast.testing.harness import CLIENT_ID, CLIENT_SECRET, PUBLIC_URL, RETURN_TO, SERVICE, Deployment, Reply
@@ -76,7 +77,7 @@ async def test_a_confirmation_redeems_the_code(vault: Deployment) -> None:
 async def stranger(vault: Deployment) -> dict[str, str]:
     """The headers of another application that has the same integration and a consumer of the same name."""
     other, key = await manage.create_application(vault.vault, "Other", (RETURN_TO,))
-    client = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    client = manage.IntegrationChange(client_id=CLIENT_ID, client_secret=Secret(CLIENT_SECRET))
     await manage.put_integration(vault.vault, other.id, "crm", SERVICE, client)
     return {"x-apideck-app-id": other.id, "authorization": f"Bearer {key}"}
 

@@ -9,6 +9,7 @@ from dance import changed
 from nodes import another_node
 from traces import traces
 
+from holdfast.domain.credential import Secret
 from holdfast.testing.harness import CLIENT_ID, PROVIDER_URL, RETURN_TO, SERVICE, Deployment
 from holdfast.testing.provider.ledger import Grant
 from holdfast.usecases import manage
@@ -65,7 +66,8 @@ async def test_it_expires(vault: Deployment) -> None:
 async def test_a_state_of_another_application_does_not_fit_this_callback(vault: Deployment) -> None:
     """Connectors outside the shipped catalogue have a callback for each application."""
     other, key = await manage.create_application(vault.vault, "Other", (RETURN_TO,))
-    await manage.put_integration(vault.vault, other.id, "crm", SERVICE, {"client_id": "x", "client_secret": "y"})
+    client = manage.IntegrationChange(client_id="x", client_secret=Secret("y"))
+    await manage.put_integration(vault.vault, other.id, "crm", SERVICE, client)
     theirs = await delegate(vault, headers={"x-apideck-app-id": other.id, "authorization": f"Bearer {key}"})
 
     assert (await vault.open(callback(vault, theirs))).status == 400

@@ -35,10 +35,16 @@ async def take_away(vault: Deployment, owner: str, kept: str) -> None:
     await vault.vault.store.keyring.follow()
 
 
+async def new_key(vault: Deployment) -> str:
+    made = await manage.create_key(vault.vault, vault.application_id, ("connections",))
+    assert isinstance(made.api_key, str)
+    return made.api_key
+
+
 async def test_api_keys_outlive_a_turn_of_the_instance_key(vault: Deployment) -> None:
     """An old key works on every node, a new one names the new instance key, and neither needs the other's."""
     added = await turn(vault, INSTANCE)
-    _, text = await manage.create_key(vault.vault, vault.application_id, ("connections",))
+    text = await new_key(vault)
     new = replace(vault, api_key=text)
     rows = await vault.vault.store.q.all("SELECT mac_key_id FROM api_keys ORDER BY created_at, id")
 
@@ -86,7 +92,7 @@ async def test_nothing_of_a_key_that_is_gone_is_recognised(vault: Deployment) ->
     begun, callback = await came_back(vault)
     token = (await vault.connect(nonce="5f0c", redirect_uri=CALLBACK_PAGE)).query["confirm_token"]
     await take_away(vault, INSTANCE, await turn(vault, INSTANCE))
-    _, vault.api_key = await manage.create_key(vault.vault, vault.application_id, ("connections",))
+    vault.api_key = await new_key(vault)
 
     assert (await vault.open(link)).parameters["error_type"] == "OAuthInvalidStateError"
     assert (await vault.open(callback, cookie=begun.cookie)).status == 400
@@ -98,9 +104,9 @@ async def test_redirect_uris_outlive_a_turn_of_the_instance_key(vault: Deploymen
     """What an operator registered at a provider stays right: no key is in it."""
     registered = vault.provider.clients[CLIENT_ID].redirect_uris[0]
     await take_away(vault, INSTANCE, await turn(vault, INSTANCE))
-    found = await manage.integration(vault.vault, vault.application_id, "crm", SERVICE)
+    found = await manage.one_integration(vault.vault, vault.application_id, "crm", SERVICE)
 
-    assert manage.redirect_uri(vault.vault, found) == registered
+    assert found.redirect_uri == registered
 
 
 @pytest.mark.parametrize("warm", [True, False])

@@ -10,6 +10,7 @@ from dance import Begun, begin, came_back, changed
 from forgeries import claims_of, forgeries
 from traces import traces
 
+from holdfast.domain.credential import Secret
 from holdfast.testing.harness import ADMIN_TOKEN, PROVIDER_URL, PUBLIC_URL, RETURN_TO, SERVICE, Deployment
 from holdfast.usecases import manage
 
@@ -94,7 +95,8 @@ async def test_a_link_of_another_application_is_refused(vault: Deployment) -> No
     """Its state is genuine, but it names another tenant than the path."""
     state = state_in(await vault.authorize_url())
     other, _ = await manage.create_application(vault.vault, "Other", (RETURN_TO,))
-    await manage.put_integration(vault.vault, other.id, "crm", SERVICE, {"client_id": "x", "client_secret": "y"})
+    client = manage.IntegrationChange(client_id="x", client_secret=Secret("y"))
+    await manage.put_integration(vault.vault, other.id, "crm", SERVICE, client)
 
     reply = await vault.open(link(vault, "authorize", state).replace(vault.application_id, other.id))
 

@@ -148,9 +148,10 @@ async def test_a_node_whose_keys_are_cold_serves_many_at_once(vault: Deployment)
     assert {reply.status for reply in replies} == {200}
 
 
-@pytest.mark.parametrize("forgets", [False, True])
-async def test_what_was_read_before_a_change_is_not_remembered(forgets: bool) -> None:
-    """A read that was under way when something was written serves whoever asked for it, and nobody later."""
+@pytest.mark.parametrize("by_value", [False, True])
+@pytest.mark.parametrize(("written", "told"), [(None, "old"), ("acme", "new"), ("globex", "old")])
+async def test_what_was_read_before_a_change_is_not_remembered(written: str | None, told: str, by_value: bool) -> None:
+    """A read that was under way when something of its application was written serves whoever asked, nobody later."""
     recent, begun, goes_on = Recent(TestClock()), asyncio.Event(), asyncio.Event()
 
     async def before_the_change() -> str:
@@ -161,11 +162,29 @@ async def test_what_was_read_before_a_change_is_not_remembered(forgets: bool) ->
     async def after_the_change() -> str:
         return "new"
 
-    reading = asyncio.create_task(recent.get("integration", before_the_change))
+    owner = (lambda _: "acme") if by_value else "acme"
+    reading = asyncio.create_task(recent.get("integration", before_the_change, owner))
     await begun.wait()
-    if forgets:
-        recent.forget()
+    if written:
+        recent.forget(written)
     goes_on.set()
 
     assert await reading == "old"
-    assert await recent.get("integration", after_the_change) == ("new" if forgets else "old")
+    assert await recent.get("integration", after_the_change, owner) == told
+
+
+async def test_a_full_memory_lets_the_oldest_go() -> None:
+    """One at a time: what others use stays."""
+    recent, reads = Recent(TestClock(), capacity=2), list[str]()
+
+    async def remembered(key: str) -> None:
+        async def read() -> str:
+            reads.append(key)
+            return key
+
+        await recent.get(key, read, "acme")
+
+    for key in ("first", "second", "third", "second", "third", "first"):
+        await remembered(key)
+
+    assert reads == ["first", "second", "third", "first"]

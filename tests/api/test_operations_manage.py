@@ -8,7 +8,7 @@ import pytest
 from accounts import open_account
 
 from holdfast.domain.tenancy import Caller, Scope
-from holdfast.store import tenants
+from holdfast.store import integrations
 from holdfast.testing.asgi import call
 from holdfast.testing.harness import ADMIN_TOKEN, CLIENT_SECRET, PUBLIC_URL, RETURN_TO, Deployment
 
@@ -132,7 +132,7 @@ async def test_what_pasting_brought_along_is_no_part_of_a_client(vault: Deployme
     reply = await vault.manage("PUT", where, json={"client_id": " 5f1c2a ", "client_secret": "s3\n"})
 
     scope = Scope(vault.application_id, Caller.own("test"))
-    stored = await tenants.integration(scope, vault.vault.store, "crm", "pipedrive")
+    stored = await integrations.one(scope, vault.vault.store, "crm", "pipedrive")
     assert reply.data["client_id"] == "5f1c2a"
     assert stored.client.client_secret.reveal() == "s3"
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from dance import Begun, begin, came_back
 from structlog.testing import capture_logs
 
+from holdfast.domain.credential import Secret
 from holdfast.domain.tenancy import Bounds
 from holdfast.testing.harness import CLIENT_ID, CLIENT_SECRET, PUBLIC_URL, RETURN_TO, SERVICE, Deployment, Reply
 from holdfast.usecases import api_keys, manage
@@ -38,7 +39,7 @@ async def stranger(vault: Deployment) -> Stranger:
     other, key = await manage.create_application(vault.vault, "Other", (RETURN_TO,))
     for application_id in (vault.application_id, other.id):
         for service_id in (SERVICE, ELSEWHERE):
-            client = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+            client = manage.IntegrationChange(client_id=CLIENT_ID, client_secret=Secret(CLIENT_SECRET))
             await manage.put_integration(vault.vault, application_id, "crm", service_id, client)
     return Stranger(other.id, key)
 
@@ -188,37 +189,33 @@ async def test_a_confirmation_cannot_be_made_to_live_longer(vault: Deployment) -
 INTEGRATIONS: Mapping[str, dict[str, Any]] = {
     "another client": {"client_id": "attacker"},
     "no client": {"client_id": None},
-    "other scopes": {"scopes": '["everything"]'},
-    "on instead of off": {"enabled": True},
     "another service": {"service_id": ELSEWHERE},
 }
 
 
 @pytest.mark.parametrize("says", INTEGRATIONS.values(), ids=INTEGRATIONS.keys())
-async def test_a_relabelled_integration_is_none(vault: Deployment, says: dict[str, Any]) -> None:
-    """The client secret goes with no other client and to no other service; what was switched off stays off."""
-    if "enabled" in says:
-        path = f"/applications/{vault.application_id}/integrations/crm/{SERVICE}"
-        await vault.manage("PUT", path, json={"enabled": False})
+async def test_the_secrets_of_a_relabelled_integration_do_not_open(vault: Deployment, says: dict[str, Any]) -> None:
+    """The client secret goes with no other client and to no other service: nobody is even sent to the provider."""
     await relabel(vault, "integrations", **says)
+    service = says.get("service_id", SERVICE)
 
-    with capture_logs() as logs:
-        listed = await vault.get("/vault/connections")
-        named = await vault.get(f"/vault/connections/crm/{says.get('service_id', SERVICE)}")
+    begun = await vault.open(await vault.authorize_url(service))
 
-    assert (listed.status, listed.data) == (200, [])
-    assert (named.status, named.body["type_name"]) == (422, "IntegrityError")
-    assert [entry["event"] for entry in logs][:1] == ["damaged_integration"]
+    assert begun.parameters["error_type"] in ("IntegrityError", "OAuthCredentialsNotFoundError")
+    assert begun.location.startswith(RETURN_TO)
+    assert vault.network.requests == []
 
 
 async def test_an_integration_cannot_be_given_to_another_application(vault: Deployment) -> None:
     """A client secret works for the application that it was set up for."""
     other, key = await manage.create_application(vault.vault, "Other", (RETURN_TO,))
     await relabel(vault, "integrations", application_id=other.id)
-    headers = {"x-apideck-app-id": other.id, "authorization": f"Bearer {key}"}
+    stranger = replace(vault, application_id=other.id, api_key=key)
 
-    assert (await vault.get(PATH, headers=headers)).status == 422
-    assert (await vault.get("/vault/connections", headers=headers)).data == []
+    begun = await stranger.open(await stranger.authorize_url())
+
+    assert begun.parameters["error_type"] == "IntegrityError"
+    assert vault.network.requests == []
 
 
 async def test_a_client_secret_is_not_sent_for_another_client(vault: Deployment) -> None:

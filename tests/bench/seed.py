@@ -11,6 +11,7 @@ import holdfast
 from holdfast import wiring
 from holdfast.catalog import Catalog
 from holdfast.config import Settings
+from holdfast.domain.credential import Secret
 from holdfast.store.seal.masterkey import create_master_key_file
 from holdfast.usecases import connections, manage
 from holdfast.usecases.connections import Import, imported_token
@@ -61,7 +62,7 @@ async def _fill(settings: Settings) -> tuple[str, str]:
         pairs = [(api, c) for c in vault.catalog.all() for api in c.unified_apis]
         pairs.sort(key=lambda pair: (pair[0], pair[1].id) != ("crm", "pipedrive"))
         for api, connector in pairs[:MANIFESTS]:
-            given = {"client_id": "bench-client", "client_secret": "bench-secret"}
+            given = manage.IntegrationChange(client_id="bench-client", client_secret=Secret("bench-secret"))
             await manage.put_integration(vault, application.id, api, connector.id, given)
         scope = manage.operator(application.id).of("test-consumer")
         token = imported_token("a" * 120, "r" * 80, vault.clock.now(), vault.clock.now() + 3_600_000_000)

@@ -17,6 +17,7 @@ import pytest
 import pytest_asyncio
 
 from holdfast.catalog import Catalog
+from holdfast.domain.credential import Secret
 from holdfast.domain.manifest.connector import Connector, CustomFields, OAuth, ResourceField
 from holdfast.domain.manifest.template import expand, render
 from holdfast.domain.tenancy import Caller, ConsumerScope
@@ -141,12 +142,15 @@ def account_of(vault: Deployment) -> AccountOf:
 
 async def _set_up(vault: Deployment, connector: Connector, account: Example) -> str:
     """Switches the integration on, as an operator does; gives the redirect URI to register at the provider."""
-    client = {"client_id": account.client.client_id, "client_secret": account.client.client_secret}
-    unified_api = next(iter(connector.unified_apis))
-    integration = await manage.put_integration(
-        vault.vault, vault.application_id, unified_api, connector.id, {**client, "settings": dict(account.app)}
+    secret = account.client.client_secret
+    given = manage.IntegrationChange(
+        client_id=account.client.client_id,
+        client_secret=Secret(secret) if secret else None,
+        settings={id: Secret(value) for id, value in account.app.items()},
     )
-    return manage.redirect_uri(vault.vault, integration) or ""
+    unified_api = next(iter(connector.unified_apis))
+    made = await manage.put_integration(vault.vault, vault.application_id, unified_api, connector.id, given)
+    return made.redirect_uri or ""
 
 
 def _hosts(connector: Connector, account: Example) -> list[str]:

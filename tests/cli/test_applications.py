@@ -88,6 +88,20 @@ def test_keys_come_and_go(shared: Holdfast, server: Running) -> None:
     assert made["id"] not in left
 
 
+def test_a_key_can_be_bound(shared: Holdfast) -> None:
+    """To consumers, services and single connections, which are shown as the management API spells them."""
+    id = shared.application()["application_id"]
+    to = ("--consumer", "u1", "--service", "crm+pipedrive", "--connection", "crm+pipedrive:u:1")
+
+    made = shared.run("apps", "keys", "create", id, *to, "--json").json
+    listed = shared.run("apps", "keys", "list", id)
+
+    connection = {"consumer_id": "u:1", "unified_api": "crm", "service_id": "pipedrive"}
+    assert made["bounds"] == {"consumers": ["u1"], "services": ["crm+pipedrive"], "connections": [connection]}
+    assert "1 consumers, 1 services, 1 connections" in listed.out
+    assert "everything" in listed.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
@@ -95,6 +109,7 @@ def test_keys_come_and_go(shared: Holdfast, server: Running) -> None:
         (["apps", "keys", "list", "4f8a"], 1, "Error: There is no application 4f8a."),
         (["apps", "create", "--name", " "], 1, "Error: name is a printable text of at most 200 characters."),
         (["apps", "create", "--name", "A", "--redirect-uri", "http://evil.example/"], 1, "cannot be a redirect URI"),
+        (["apps", "keys", "create", "4f8a", "--connection", "crm:u1"], 2, "write API+SERVICE:ID"),
         (["apps", "create"], 2, "Missing option '--name'"),
         (["apps", "create", "--name", "A", "--confirmation", "maybe"], 2, "'maybe' is not one of"),
         (["aps"], 2, "No such command 'aps'"),

@@ -25,6 +25,7 @@ MAY_REVEAL = {
     "src/holdfast/outbound/tls.py",
     "src/holdfast/store/tenants.py",
     "src/holdfast/usecases/credential/setup.py",
+    "src/holdfast/usecases/manage/integrations.py",
 }
 
 # What has no tenant yet and gives it instead, works for all of them, or makes a new one. A leased job is a right of

@@ -47,7 +47,7 @@ async def test_what_is_too_old_to_be_used_leaves_the_memory() -> None:
     clock = TestClock()
     recent = Recent(clock)
     forgetting = asyncio.create_task(recent.keep_short())
-    found = weakref.ref(await recent.get("key", read))
+    found = weakref.ref(await recent.get("key", read, "app-1"))
     await clock.asleep()
     gc.collect()
     remembered = found() is not None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import click
+import msgspec
+from msgspec import UNSET, UnsetType
 
 from holdfast.cli.output import as_json, instant, note, print_json, print_members, print_table
 from holdfast.cli.vault import with_vault
-from holdfast.domain.tenancy import ACTIONS, DEFAULT_ACTIONS, ApiKey, Application, Confirmation
-from holdfast.http.manage import CreatedApplication, application_data, key_data
-from holdfast.store import tenants
+from holdfast.domain.tenancy import ACTIONS, DEFAULT_ACTIONS, Action, Confirmation
 from holdfast.usecases import manage
-from holdfast.usecases.vault import Vault
+from holdfast.usecases.manage import ApplicationData, BoundConnection, CreatedApplication, KeyBounds
 
 application = click.argument("application_id", metavar="APPLICATION")
 redirect_uri = click.option(
@@ -59,13 +59,13 @@ def create(name: str, redirect_uris: tuple[str, ...], confirmation: Confirmation
 @as_json
 def list_applications(as_json: bool) -> None:
     """List the applications."""
-    found = with_vault(lambda vault: tenants.applications(vault.store))
+    found = with_vault(manage.every_application)
     if as_json:
-        print_json([application_data(a) for a in found])
+        print_json(found)
     else:
         print_table(
             ["application", "name", "confirmation", "created"],
-            [(a.id, a.name, a.confirmation, instant(a.created_at)) for a in found],
+            [(a.application_id, a.name, a.confirmation, instant(a.created_at)) for a in found],
         )
 
 
@@ -74,7 +74,7 @@ def list_applications(as_json: bool) -> None:
 @as_json
 def show(application_id: str, as_json: bool) -> None:
     """Show an application."""
-    _print(with_vault(lambda vault: tenants.application(manage.operator(application_id), vault.store)), as_json)
+    _print(with_vault(lambda vault: manage.one_application(vault, application_id)), as_json)
 
 
 @apps.command()
@@ -95,13 +95,12 @@ def update(
     """Change an application. Redirect URIs that are given replace those that it has."""
     if redirect_uris and no_redirect_uris:
         raise click.UsageError("--redirect-uri and --no-redirect-uris contradict each other.")
-    replaced = redirect_uris if redirect_uris or no_redirect_uris else None
-    changed = with_vault(
-        lambda vault: manage.update_application(
-            vault, application_id, name=name, redirect_uris=replaced, confirmation=confirmation
-        )
+    given = manage.ApplicationChange(
+        name=UNSET if name is None else name,
+        redirect_uris=redirect_uris if redirect_uris or no_redirect_uris else UNSET,
+        confirmation=confirmation or UNSET,
     )
-    _print(changed, as_json)
+    _print(with_vault(lambda vault: manage.update_application(vault, application_id, given)), as_json)
 
 
 @apps.command()
@@ -124,14 +123,39 @@ def keys() -> None:
     "--scope", "scopes", multiple=True, type=click.Choice(ACTIONS), default=DEFAULT_ACTIONS, show_default=True,
     help="What the key may do. Repeatable.",
 )  # fmt: skip
+@click.option("--consumer", "consumers", multiple=True, metavar="ID", help="Only this consumer. Repeatable.")
+@click.option(
+    "--service", "services", multiple=True, metavar="API+SERVICE",
+    help="Only this service, as crm+acme-crm. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--connection", "connections", multiple=True, metavar="API+SERVICE:ID",
+    help="Only the connection of consumer ID to this service. Repeatable.",
+)  # fmt: skip
 @as_json
-def create_key(application_id: str, scopes: tuple[str, ...], as_json: bool) -> None:
-    """Make another API key. It is printed here and kept nowhere."""
-    key, text = with_vault(lambda vault: manage.create_key(vault, application_id, scopes))
+def create_key(
+    application_id: str,
+    scopes: tuple[Action, ...],
+    consumers: tuple[str, ...],
+    services: tuple[str, ...],
+    connections: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Make another API key. It is printed here and kept nowhere.
+
+    A key reaches every connection of the application unless it is bound; what it is bound to cannot be changed.
+    """
+    bounds = KeyBounds(
+        consumers=list(consumers) or UNSET,
+        services=list(services) or UNSET,
+        connections=[_connection(text) for text in connections] or UNSET,
+    )
+    key = with_vault(lambda vault: manage.create_key(vault, application_id, scopes, bounds))
     if as_json:
-        print_json(key_data(key, text))
+        print_json(key)
     else:
-        print_members([("id", key.id), ("scopes", " ".join(key.scopes)), ("API key", text)])
+        told = [("id", key.id), ("scopes", " ".join(key.scopes)), ("reaches", _reach(key.bounds))]
+        print_members([*told, ("API key", str(key.api_key))])
         note("This is the only time that the key is shown.")
 
 
@@ -140,18 +164,12 @@ def create_key(application_id: str, scopes: tuple[str, ...], as_json: bool) -> N
 @as_json
 def list_keys(application_id: str, as_json: bool) -> None:
     """List the API keys of an application, without their texts."""
-
-    async def read(vault: Vault) -> list[ApiKey]:
-        scope = manage.operator(application_id)
-        await tenants.application(scope, vault.store)
-        return await tenants.keys(scope, vault.store)
-
-    found = with_vault(read)
+    found = with_vault(lambda vault: manage.every_key(vault, application_id))
     if as_json:
-        print_json([key_data(k) for k in found])
+        print_json(found)
     else:
-        rows = [(k.id, f"…{k.last_four}", " ".join(k.scopes), instant(k.created_at)) for k in found]
-        print_table(["id", "ends in", "scopes", "created"], rows)
+        rows = [(k.id, f"…{k.last_four}", " ".join(k.scopes), _reach(k.bounds), instant(k.created_at)) for k in found]
+        print_table(["id", "ends in", "scopes", "reaches", "created"], rows)
 
 
 @keys.command("delete")
@@ -163,14 +181,30 @@ def delete_key(application_id: str, key_id: str) -> None:
     note(f"Deleted {key_id}.")
 
 
-def _print(found: Application, as_json: bool) -> None:
+def _connection(text: str) -> BoundConnection:
+    service, colon, consumer_id = text.partition(":")
+    unified_api, plus, service_id = service.partition("+")
+    if not colon or not plus:
+        raise click.UsageError(f"--connection {text}: write API+SERVICE:ID, such as crm+acme-crm:customer-1.")
+    return BoundConnection(consumer_id=consumer_id, unified_api=unified_api, service_id=service_id)
+
+
+def _reach(bounds: KeyBounds | UnsetType) -> str:
+    """Where a key reaches, in one cell: the kinds of its bounds, with how many there are of each."""
+    if bounds is UNSET:
+        return "everything"
+    given = msgspec.structs.asdict(bounds).items()
+    return ", ".join(f"{len(listed)} {kind}" for kind, listed in given if listed is not UNSET)
+
+
+def _print(found: ApplicationData, as_json: bool) -> None:
     if as_json:
-        print_json(application_data(found))
+        print_json(found)
         return
     uris = list(found.redirect_uris) or ["none"]
     print_members(
         [
-            ("application", found.id),
+            ("application", found.application_id),
             ("name", found.name),
             ("confirmation", found.confirmation),
             ("redirect URIs", uris[0]),

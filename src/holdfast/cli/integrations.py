@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import click
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from holdfast.cli.output import as_json, note, print_json, print_members, print_table
 from holdfast.cli.vault import with_vault
+from holdfast.domain.credential import Secret
 from holdfast.domain.manifest.connector import Connector
-from holdfast.http.manage import IntegrationData, integration_data
-from holdfast.store import tenants
 from holdfast.usecases import manage
+from holdfast.usecases.manage import IntegrationChange, IntegrationData
 from holdfast.usecases.vault import Vault
 
 application = click.argument("application_id", metavar="APPLICATION")
@@ -77,10 +77,12 @@ def set_integration(
     if (file == STANDARD_INPUT) + sum(text.endswith("=-") for text in settings) > 1:
         raise click.UsageError("Only one secret can come from standard input.")
     secret = _asked() if prompted else _read(file) if file else None
-    given: dict[str, Any] = {"client_id": client_id, "client_secret": secret, "enabled": enabled}
-    given = {name: value for name, value in given.items() if value is not None}
-    if scopes or default_scopes:
-        given["scopes"] = list(scopes) if scopes else None
+    given = IntegrationChange(
+        enabled=UNSET if enabled is None else enabled,
+        client_id=UNSET if client_id is None else client_id,
+        client_secret=UNSET if secret is None else Secret(secret),
+        scopes=(scopes or None) if scopes or default_scopes else UNSET,
+    )
     _print(with_vault(lambda vault: _put(vault, (application_id, unified_api, service_id), given, settings)), as_json)
 
 
@@ -89,14 +91,7 @@ def set_integration(
 @as_json
 def list_integrations(application_id: str, as_json: bool) -> None:
     """List the integrations of an application."""
-
-    async def read(vault: Vault) -> list[IntegrationData]:
-        scope = manage.operator(application_id)
-        await tenants.application(scope, vault.store)
-        found = (await tenants.integrations(scope, vault.store)).values()
-        return [integration_data(vault, i) for i in found if vault.catalog.offers(i.unified_api, i.service_id)]
-
-    found = with_vault(read)
+    found = with_vault(lambda vault: manage.every_integration(vault, application_id))
     if as_json:
         print_json(found)
     else:
@@ -111,11 +106,8 @@ def list_integrations(application_id: str, as_json: bool) -> None:
 @as_json
 def show(application_id: str, unified_api: str, service_id: str, as_json: bool) -> None:
     """Show an integration, with the redirect URI to register at the service."""
-
-    async def read(vault: Vault) -> IntegrationData:
-        return integration_data(vault, await manage.integration(vault, application_id, unified_api, service_id))
-
-    _print(with_vault(read), as_json)
+    found = with_vault(lambda vault: manage.one_integration(vault, application_id, unified_api, service_id))
+    _print(found, as_json)
 
 
 @integrations.command()
@@ -130,25 +122,24 @@ def remove(application_id: str, unified_api: str, service_id: str) -> None:
 
 
 async def _put(
-    vault: Vault, place: tuple[str, str, str], given: dict[str, Any], settings: Iterable[str]
+    vault: Vault, place: tuple[str, str, str], given: IntegrationChange, settings: tuple[str, ...]
 ) -> IntegrationData:
     connector = vault.catalog.get(place[1], place[2])
-    members = dict(given)
     if settings:
-        members["settings"] = dict(_setting(text, connector) for text in settings)
-    return integration_data(vault, await manage.put_integration(vault, *place, members))
+        given = replace(given, settings=dict(_setting(text, connector) for text in settings))
+    return await manage.put_integration(vault, *place, given)
 
 
-def _setting(text: str, connector: Connector) -> tuple[str, str | None]:
+def _setting(text: str, connector: Connector) -> tuple[str, Secret | None]:
     id, equals, value = text.partition("=")
     if not equals:
         raise click.UsageError(f"--setting {id}: write {id}=VALUE, {id}=@FILE or {id}=-.")
     if value == "-" or value.startswith("@"):
-        return id, _read(Path(value.removeprefix("@")))
+        return id, Secret(_read(Path(value.removeprefix("@"))))
     known = connector.setting(id)
     if known is not None and known.sensitive and value:
         raise click.UsageError(f"--setting {id} is a secret; give it as {id}=@FILE or {id}=-.")
-    return id, value or None
+    return id, Secret(value) if value else None
 
 
 def _asked() -> str:

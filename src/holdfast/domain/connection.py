@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from holdfast.domain.consent import ConsentState, allows_use
-from holdfast.domain.credential import Client, OAuthToken, Sealed, Secret
+from holdfast.domain.credential import OAuthToken, Sealed, Secret
 from holdfast.domain.event import EventType
 from holdfast.domain.manifest.connector import Connector, Setting
 from holdfast.domain.tenancy import Integration
@@ -207,17 +207,17 @@ def integration_state(integration: Integration, connector: Connector) -> Integra
     if not integration.enabled:
         return "disabled"
     needed = [s.id for s in connector.at("integration") if s.required and not s.default]
-    if any(id not in integration.settings for id in needed):
+    if any(id not in integration.settings_set for id in needed):
         return "needs_configuration"
-    return "configured" if has_client(integration.client, connector) else "needs_configuration"
+    return "configured" if has_client(integration, connector) else "needs_configuration"
 
 
-def has_client(client: Client | None, connector: Connector) -> bool:
+def has_client(integration: Integration, connector: Connector) -> bool:
     """Whether the OAuth client that the application must bring is complete (a public client has no secret)."""
     oauth = connector.auth.oauth
     if oauth is None or oauth.client.source == "connection":
         return True
-    return client is not None and (client.client_secret is not None or not oauth.client.needs_secret)
+    return integration.client_id is not None and (integration.has_client_secret or not oauth.client.needs_secret)
 
 
 def events(before: Connection | None, after: Connection | None, connector: Connector, now: int) -> list[EventType]:

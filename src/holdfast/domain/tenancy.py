@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -111,6 +112,7 @@ class Application:
     redirect_uris: tuple[str, ...] = ()
     confirmation: Confirmation = "auto"
     created_at: int = 0
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +134,27 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Integration:
-    """A connector that an application has switched on, with the application's own OAuth client for it.
+    """A connector that an application has switched on: what is known of it without opening a secret.
 
-    `settings` are the manifest's settings of level `integration`, secret ones included: never shown.
+    `settings_set` are the manifest's settings of level `integration` that have a value. The values, and the secret of
+    the OAuth client, are `IntegrationSecrets`.
     """
 
     application_id: str
     unified_api: str
     service_id: str
     enabled: bool = True
-    client: Client | None = None
+    client_id: str | None = None
+    has_client_secret: bool = False
     scopes: tuple[str, ...] | None = None
-    settings: dict[str, Secret] = field(default_factory=dict)
+    settings_set: frozenset[str] = frozenset()
+    version: int = 0
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationSecrets:
+    """What an integration is used with, opened: the application's OAuth client, and the values of its settings."""
+
+    client: Client | None = None
+    settings: Mapping[str, Secret] = field(default_factory=dict)

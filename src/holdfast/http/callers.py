@@ -49,7 +49,7 @@ async def scope_of(request: Request, vault: Vault, *, needs: Action = "connectio
 async def _caller(vault: Vault, authorization: bytes) -> Scope:
     """The scope of the key in the header, remembered for its second under a digest: no key's text is kept."""
     digest = hashlib.sha256(authorization).digest()
-    scope = await vault.recent.get(("caller", digest), partial(_identified, vault, authorization))
+    scope = await vault.recent.get(("caller", digest), partial(_identified, vault, authorization), _owner)
     if scope is None:
         raise UnauthorizedError("Invalid Authorization Token")
     return scope
@@ -58,6 +58,10 @@ async def _caller(vault: Vault, authorization: bytes) -> Scope:
 async def _identified(vault: Vault, authorization: bytes) -> Scope | None:
     key = await api_keys.identify(vault, _credential(authorization))
     return None if key is None else Scope(key.application_id, key.caller)
+
+
+def _owner(scope: Scope) -> str:
+    return scope.application_id
 
 
 def require_admin(request: Request, admin_token: str) -> None:

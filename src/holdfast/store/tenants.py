@@ -1,4 +1,4 @@
-"""Applications, their API keys and integrations, and their consumers."""
+"""Applications, their API keys and their consumers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import structlog
 
-from holdfast.domain.credential import Client, Secret
+from holdfast.domain.credential import Secret
 from holdfast.domain.mac import Mac
-from holdfast.domain.tenancy import EVERYWHERE, ApiKey, Application, Bounds, ConsumerScope, Integration, Scope
-from holdfast.errors import EntityNotFoundError, IntegrityError
+from holdfast.domain.tenancy import EVERYWHERE, ApiKey, Application, Bounds, ConsumerScope, Scope
+from holdfast.errors import ConflictError, EntityNotFoundError
 from holdfast.store import Store
 from holdfast.store.engine.database import Row
 from holdfast.store.seal.envelope import Place
@@ -25,13 +25,14 @@ _ROW_MACS = "api_key_row"
 _CONNECTION = ("consumer_id", "unified_api", "service_id")
 
 _ADD_APPLICATION = """
-INSERT INTO applications (id, name, redirect_uris, confirmation, created_at)
-VALUES (:id, :name, :redirect_uris, :confirmation, :created_at)"""
+INSERT INTO applications (id, name, redirect_uris, confirmation, created_at, version)
+VALUES (:id, :name, :redirect_uris, :confirmation, :created_at, 1)"""
 _APPLICATION = "SELECT * FROM applications WHERE id = :application_id"
 _APPLICATIONS = "SELECT * FROM applications ORDER BY created_at, id"
 _UPDATE_APPLICATION = """
-UPDATE applications SET name = :name, redirect_uris = :redirect_uris, confirmation = :confirmation
-WHERE id = :application_id"""
+UPDATE applications SET name = :name, redirect_uris = :redirect_uris, confirmation = :confirmation,
+  version = version + 1
+WHERE id = :application_id AND version = :version"""
 _DELETE_APPLICATION = "DELETE FROM applications WHERE id = :application_id"
 
 _ADD_KEY = """
@@ -41,22 +42,6 @@ _KEY = "SELECT * FROM api_keys WHERE mac = :mac"
 _KEYS = "SELECT * FROM api_keys WHERE application_id = :application_id ORDER BY created_at, id"
 _SIGNING = "SELECT sealed FROM api_keys WHERE application_id = :application_id AND id = :id"
 _DELETE_KEY = "DELETE FROM api_keys WHERE application_id = :application_id AND id = :id"
-
-_PUT_INTEGRATION = """
-INSERT INTO integrations (application_id, unified_api, service_id, enabled, client_id, scopes, sealed, generation,
-  created_at, updated_at)
-VALUES (:application_id, :unified_api, :service_id, :enabled, :client_id, :scopes, :sealed, :generation, :now, :now)
-ON CONFLICT (application_id, unified_api, service_id) DO UPDATE SET enabled = excluded.enabled,
-  client_id = excluded.client_id, scopes = excluded.scopes, sealed = excluded.sealed,
-  generation = excluded.generation, updated_at = excluded.updated_at"""
-_INTEGRATIONS = """
-SELECT * FROM integrations WHERE application_id = :application_id ORDER BY unified_api, service_id"""
-_INTEGRATION = """
-SELECT * FROM integrations
-WHERE application_id = :application_id AND unified_api = :unified_api AND service_id = :service_id"""
-_DELETE_INTEGRATION = """
-DELETE FROM integrations
-WHERE application_id = :application_id AND unified_api = :unified_api AND service_id = :service_id"""
 
 _UPSERT_CONSUMER = """
 INSERT INTO consumers (application_id, consumer_id, metadata, created_at, updated_at)
@@ -91,13 +76,17 @@ async def applications(store: Store) -> list[Application]:
 
 
 async def update_application(scope: Scope, store: Store, application: Application) -> None:
-    await store.q.run(
+    """Stores a change of what was read; ConflictError if somebody else's came first."""
+    written = await store.q.run(
         _UPDATE_APPLICATION,
         application_id=scope.application_id,
         name=application.name,
         redirect_uris=_json(application.redirect_uris),
         confirmation=application.confirmation,
+        version=application.version,
     )
+    if not written:
+        raise ConflictError()
 
 
 async def delete_application(scope: Scope, store: Store) -> bool:
@@ -158,44 +147,6 @@ async def delete_key(scope: Scope, store: Store, id: str) -> bool:
     return await store.q.run(_DELETE_KEY, application_id=scope.application_id, id=id) > 0
 
 
-async def put_integration(scope: Scope, store: Store, integration: Integration) -> None:
-    """Stores `integration`, replacing what was there; call it inside a transaction."""
-    key = _integration_key(scope, integration.unified_api, integration.service_id)
-    before = await store.q.one(_INTEGRATION, **key)
-    said = {
-        **key,
-        "enabled": integration.enabled,
-        "client_id": integration.client.client_id if integration.client else None,
-        "scopes": _json(integration.scopes) if integration.scopes is not None else None,
-        "generation": before["generation"] + 1 if before else 1,
-    }
-    box = await store.box(scope)
-    sealed = box.seal(_integration_place(scope, said), _integration_secrets(integration))
-    await store.q.run(_PUT_INTEGRATION, **said, sealed=sealed, now=store.clock.now())
-
-
-async def integrations(scope: Scope, store: Store) -> dict[tuple[str, str], Integration]:
-    """The application's integrations by (unified_api, service_id)."""
-    rows = await store.q.all(_INTEGRATIONS, application_id=scope.application_id)
-    found: dict[tuple[str, str], Integration] = {}
-    for row in rows:
-        try:
-            found[row["unified_api"], row["service_id"]] = await _integration(scope, store, row)
-        except IntegrityError:
-            # One damaged row must not stop the application's others.
-            log.warning("damaged_integration", application=scope.application_id, service=row["service_id"])
-    return found
-
-
-async def integration(scope: Scope, store: Store, unified_api: str, service_id: str) -> Integration | None:
-    row = await store.q.one(_INTEGRATION, **_integration_key(scope, unified_api, service_id))
-    return await _integration(scope, store, row) if row else None
-
-
-async def delete_integration(scope: Scope, store: Store, unified_api: str, service_id: str) -> bool:
-    return await store.q.run(_DELETE_INTEGRATION, **_integration_key(scope, unified_api, service_id)) > 0
-
-
 async def ensure_consumer(scope: ConsumerScope, store: Store) -> None:
     """A consumer exists from its first write on."""
     await store.q.run(
@@ -210,6 +161,7 @@ def _application(row: Row) -> Application:
         redirect_uris=tuple(msgspec.json.decode(row["redirect_uris"])),
         confirmation=row["confirmation"],
         created_at=row["created_at"],
+        version=row["version"],
     )
 
 
@@ -262,45 +214,6 @@ def _bounds(text: str | None) -> Bounds:
 
 def _text_place(scope: Scope, key_id: str) -> Place:
     return Place("api_keys", "sealed", scope.application_id, (key_id,))
-
-
-async def _integration(scope: Scope, store: Store, row: Row) -> Integration:
-    opened = await _open_integration(scope, store, row)
-    secret = opened.get("client_secret")
-    return Integration(
-        application_id=scope.application_id,
-        unified_api=row["unified_api"],
-        service_id=row["service_id"],
-        enabled=bool(row["enabled"]),
-        client=Client(row["client_id"], Secret(secret) if secret else None) if row["client_id"] else None,
-        scopes=tuple(msgspec.json.decode(row["scopes"])) if row["scopes"] is not None else None,
-        settings={id: Secret(value) for id, value in opened.get("settings", {}).items()},
-    )
-
-
-def _integration_secrets(integration: Integration) -> bytes:
-    secret = integration.client.client_secret if integration.client else None
-    members: dict[str, Any] = {"settings": {id: value.reveal() for id, value in integration.settings.items()}}
-    if secret:
-        members["client_secret"] = secret.reveal()
-    return msgspec.json.encode(members)
-
-
-async def _open_integration(scope: Scope, store: Store, row: Row) -> Mapping[str, Any]:
-    box = await store.box(scope, row["sealed"])
-    opened: Mapping[str, Any] = msgspec.json.decode(box.open(_integration_place(scope, row), row["sealed"]))
-    return opened
-
-
-def _integration_place(scope: Scope, said: Mapping[str, Any]) -> Place:
-    """The secret goes with the client that it was given for, and the integration is on only if it was switched on."""
-    enabled = "enabled" if said["enabled"] else "disabled"
-    ids = said["unified_api"], said["service_id"], enabled, said["client_id"] or "", said["scopes"] or ""
-    return Place("integrations", "sealed", scope.application_id, ids, said["generation"])
-
-
-def _integration_key(scope: Scope, unified_api: str, service_id: str) -> dict[str, str]:
-    return {"application_id": scope.application_id, "unified_api": unified_api, "service_id": service_id}
 
 
 def _json(value: Any) -> str:

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 
 from holdfast import wiring, worker
 from holdfast.config import Settings
+from holdfast.domain.credential import Secret
 from holdfast.http.app import app
 from holdfast.store.seal.masterkey import create_master_key_file
 from holdfast.testing.asgi import Answer, call
@@ -181,12 +182,10 @@ async def deployment(
     network = FakeNetwork()
     async with wiring.open_vault(settings, clock=clock, door=network) as vault:
         application, key = await manage.create_application(vault, "Acme", (RETURN_TO,), confirmation)
-        client = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+        client = manage.IntegrationChange(client_id=CLIENT_ID, client_secret=Secret(CLIENT_SECRET))
         integration = await manage.put_integration(vault, application.id, "crm", SERVICE, client)
         provider = provider or SandboxProvider(clock=clock)
-        registered = RegisteredClient(
-            CLIENT_ID, CLIENT_SECRET, (manage.redirect_uri(vault, integration) or "",), "Acme"
-        )
+        registered = RegisteredClient(CLIENT_ID, CLIENT_SECRET, (integration.redirect_uri or "",), "Acme")
         provider.clients[CLIENT_ID] = registered
         provider.url = PROVIDER_URL
         network.apps[urlsplit(PROVIDER_URL).netloc] = provider.app

@@ -49,7 +49,14 @@ from holdfast.store.flows import Flow, Pending
 from holdfast.usecases import links, revocations
 from holdfast.usecases.credential.redeem import redeem
 from holdfast.usecases.credential.setup import setup
-from holdfast.usecases.subject import Subject, application, find_subject, require_enabled, with_connection
+from holdfast.usecases.subject import (
+    Subject,
+    application,
+    find_subject,
+    require_enabled,
+    require_reach,
+    with_connection,
+)
 from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
@@ -139,6 +146,7 @@ async def confirm(scope: ConsumerScope, vault: Vault, unified_api: str, service_
     EntityNotFoundError if the token is unknown, expired, used or tried too often; UnauthorizedError if it is
     somebody else's; OAuthCodeExchangeError if the provider does not take the code.
     """
+    require_reach(scope, unified_api, service_id)  # before a try of the token is counted
     mac, owner, pending = await _tried(vault, token)
     asked = (scope.application_id, scope.consumer_id, unified_api, service_id)
     if asked != (owner.application_id, owner.consumer_id, pending.unified_api, pending.service_id):
@@ -252,8 +260,8 @@ async def _open_flow(
     missing = missing_for_authorization(about.connector, about.connection)
     if missing:
         raise ConnectionSettingsError(f"Fill in {', '.join(missing)} first.")
-    known = setup(vault, about)
-    if known.client is None or not has_client(about.integration.client, about.connector):
+    known = await setup(scope, vault, about)
+    if known.client is None or not has_client(about.integration, about.connector):
         raise OAuthCredentialsNotFoundError()
     state, binding = links.new_flow_state(vault), links.new_token(vault.keys.cookie)
     verifier = new_verifier(token_bytes(VERIFIER_BYTES)) if uses_pkce(about.connector) else None
@@ -284,7 +292,7 @@ async def _open_flow(
 async def _answered(scope: ConsumerScope, vault: Vault, flow: Flow, target: str, query: Mapping[str, str]) -> str:
     about = await _with_connection(scope, vault, flow.unified_api, flow.service_id)
     require_enabled(about)
-    code, captured = read_callback(setup(vault, about), query)
+    code, captured = read_callback(await setup(scope, vault, about), query)
     pending = Pending(flow.unified_api, flow.service_id, code, flow.verifier, flow.context, captured)
     if flow.confirms:
         return await _keep_for_confirmation(scope, vault, about, pending, target, flow.nonce or "")

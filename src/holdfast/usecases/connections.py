@@ -21,7 +21,7 @@ from holdfast.usecases import revocations
 from holdfast.usecases.credential.complete import complete
 from holdfast.usecases.credential.exchange import exchange
 from holdfast.usecases.credential.use import try_out
-from holdfast.usecases.subject import Held, Subject, find_enabled, find_subject, integrations, with_connection
+from holdfast.usecases.subject import Held, Subject, every_integration, find_enabled, find_subject, with_connection
 from holdfast.usecases.validate import VALIDATIONS
 from holdfast.usecases.vault import Vault
 
@@ -58,7 +58,7 @@ async def every(scope: Scope, vault: Vault, unified_api: str | None, configured:
     """
     held = await connections.of_consumer(scope, vault.store) if isinstance(scope, ConsumerScope) else {}
     found = []
-    for (api, service_id), integration in (await integrations(scope, vault)).items():
+    for (api, service_id), integration in (await every_integration(scope, vault)).items():
         wanted = integration.enabled and unified_api in (None, api)
         if wanted and vault.catalog.offers(api, service_id):
             connector = vault.catalog.get(api, service_id)

@@ -8,7 +8,7 @@ remembered.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from holdfast.clock import Clock
 
@@ -20,31 +20,52 @@ ENTRIES = 10_000
 T = TypeVar("T")
 
 
+class _Entry(NamedTuple):
+    read_at: int
+    owner: str
+    value: Any
+
+
 class Recent:
-    """A bounded, short-lived memory of reads."""
+    """A bounded, short-lived memory of reads, of at most `capacity` values. Each belongs to an application."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, capacity: int = ENTRIES) -> None:
         self._clock = clock
-        self._age = 0
-        self._entries: dict[Hashable, tuple[int, Any]] = {}
+        self._capacity = capacity
+        self._entries: dict[Hashable, _Entry] = {}
+        # For each read that is under way, whose rows were written since it began.
+        self._reading: list[set[str]] = []
 
-    async def get(self, key: Hashable, read: Callable[[], Awaitable[T | None]]) -> T | None:
-        """The remembered value of `key`, or what `read` gives now."""
+    async def get(
+        self, key: Hashable, read: Callable[[], Awaitable[T | None]], owner: str | Callable[[T], str]
+    ) -> T | None:
+        """The remembered value of `key`, or what `read` gives now.
+
+        `owner` is the application that the value belongs to, or tells it where only the value does.
+        """
         now = self._clock.now()
         entry = self._entries.get(key)
-        if entry is not None and 0 <= now - entry[0] < LIFETIME:
-            return entry[1]  # type: ignore[no-any-return]
-        age = self._age
-        value = await read()
-        # What was read before something was written may be older than that.
-        if value is not None and age == self._age:
-            self._remember(key, now, value)
+        if entry is not None and 0 <= now - entry.read_at < LIFETIME:
+            return entry.value  # type: ignore[no-any-return]
+        written: set[str] = set()
+        self._reading.append(written)
+        try:
+            value = await read()
+        finally:
+            self._reading = [other for other in self._reading if other is not written]
+        if value is not None:
+            whose = owner if isinstance(owner, str) else owner(value)
+            # What was read before something was written may be older than that.
+            if whose not in written:
+                self._remember(key, _Entry(now, whose, value))
         return value
 
-    def forget(self) -> None:
-        """Drops everything: something that may be remembered was written."""
-        self._age += 1
-        self._entries.clear()
+    def forget(self, owner: str) -> None:
+        """Drops all that belongs to an application: something of it was written."""
+        for written in self._reading:
+            written.add(owner)
+        for key in [key for key, entry in self._entries.items() if entry.owner == owner]:
+            del self._entries[key]
 
     async def keep_short(self) -> NoReturn:
         """Drops what is too old, now and again, until it is cancelled."""
@@ -55,10 +76,11 @@ class Recent:
     def expire(self) -> None:
         """Drops what is too old to be used; secrets stay in memory no longer than that."""
         now = self._clock.now()
-        for key in [key for key, (read_at, _) in self._entries.items() if now - read_at >= LIFETIME]:
+        for key in [key for key, entry in self._entries.items() if now - entry.read_at >= LIFETIME]:
             del self._entries[key]
 
-    def _remember(self, key: Hashable, now: int, value: Any) -> None:
-        if len(self._entries) >= ENTRIES:
-            self._entries.clear()
-        self._entries[key] = (now, value)
+    def _remember(self, key: Hashable, entry: _Entry) -> None:
+        self._entries.pop(key, None)  # the newest stands last
+        if len(self._entries) >= self._capacity:
+            del self._entries[next(iter(self._entries))]
+        self._entries[key] = entry

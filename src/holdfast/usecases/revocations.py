@@ -127,7 +127,7 @@ async def _ask(vault: Vault, revocation: Revocation) -> Ending:
     subject = await find_subject(revocation.scope, vault, revocation.unified_api, revocation.service_id)
     held, token = subject.holding(revocation.connection), revocation.credential.token
     assert token is not None  # without one there was nothing to end
-    known = setup_with(vault, held, revocation.credential)
+    known = await setup_with(revocation.scope, vault, held, revocation.credential)
     return await drive(revoke(known, token, now=vault.clock.now()), vault.door.send)
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from holdfast.domain.connection import Connection, Grant
 from holdfast.domain.manifest.connector import Connector
-from holdfast.domain.tenancy import Application, ConsumerScope, Integration, Scope
+from holdfast.domain.tenancy import Application, ConsumerScope, Integration, IntegrationSecrets, Scope
 from holdfast.errors import (
     ConnectorCredentialsError,
     ConnectorDisabledError,
@@ -18,7 +18,7 @@ from holdfast.errors import (
     IntegrationNotFoundError,
     UnauthorizedError,
 )
-from holdfast.store import connections, tenants
+from holdfast.store import connections, integrations, tenants
 from holdfast.usecases.vault import Vault
 
 Integrations = dict[tuple[str, str], Integration]
@@ -62,17 +62,19 @@ class Granted(Held, frozen=True):
 async def application(scope: Scope, vault: Vault) -> Application:
     """The application of `scope`. EntityNotFoundError if there is none."""
     found = await vault.recent.get(
-        ("application", scope.application_id), lambda: tenants.application(scope, vault.store)
+        ("application", scope.application_id), lambda: tenants.application(scope, vault.store), scope.application_id
     )
     if found is None:
         raise EntityNotFoundError("application", scope.application_id)
     return found
 
 
-async def integrations(scope: Scope, vault: Vault) -> Integrations:
+async def every_integration(scope: Scope, vault: Vault) -> Integrations:
     """The application's integrations that `scope` reaches, by (unified_api, service_id)."""
     found = await vault.recent.get(
-        ("integrations", scope.application_id), lambda: tenants.integrations(scope, vault.store)
+        ("integrations", scope.application_id),
+        lambda: integrations.of_application(scope, vault.store),
+        scope.application_id,
     )
     return {named: one for named, one in (found or {}).items() if scope.reaches(*named)}
 
@@ -84,10 +86,12 @@ async def find_subject(scope: Scope, vault: Vault, unified_api: str, service_id:
     has not set it up, UnauthorizedError if the caller is bound to others.
     """
     connector = vault.catalog.get(unified_api, service_id)
-    if not scope.reaches(unified_api, service_id):
-        raise UnauthorizedError("The API key is bound to other connections.")
-    key = ("integration", scope.application_id, unified_api, service_id)
-    integration = await vault.recent.get(key, lambda: tenants.integration(scope, vault.store, unified_api, service_id))
+    require_reach(scope, unified_api, service_id)
+    integration = await vault.recent.get(
+        ("integration", scope.application_id, unified_api, service_id),
+        lambda: integrations.one(scope, vault.store, unified_api, service_id),
+        scope.application_id,
+    )
     if integration is None:
         raise IntegrationNotFoundError("integration", f"{unified_api}+{service_id}")
     return Subject(unified_api, connector, integration)
@@ -100,10 +104,32 @@ async def find_enabled(scope: Scope, vault: Vault, unified_api: str, service_id:
     return found
 
 
+async def secrets_of(scope: Scope, vault: Vault, subject: Subject) -> IntegrationSecrets:
+    """What the application's integration is used with, opened. For whoever is about to speak to the service.
+
+    IntegrationNotFoundError if it was taken away meanwhile, IntegrityError if it does not open.
+    """
+    named = (subject.unified_api, subject.connector.id)
+    opened = await vault.recent.get(
+        ("secrets", scope.application_id, *named),
+        lambda: integrations.unseal(scope, vault.store, *named),
+        scope.application_id,
+    )
+    if opened is None:
+        raise IntegrationNotFoundError("integration", "+".join(named))
+    return opened
+
+
 async def with_connection(scope: ConsumerScope, vault: Vault, subject: Subject) -> Subject:
     """The subject with the consumer's connection as it stands in the database."""
     held = await connections.one(scope, vault.store, subject.unified_api, subject.connector.id)
     return subject.with_connection(held)
+
+
+def require_reach(scope: Scope, unified_api: str, service_id: str) -> None:
+    """UnauthorizedError if the caller is bound to others."""
+    if not scope.reaches(unified_api, service_id):
+        raise UnauthorizedError("The API key is bound to other connections.")
 
 
 def require_enabled(subject: Subject) -> None:

@@ -12,6 +12,7 @@ _TARGET = "`resource` for a field of the unified API, `custom_fields` for one of
 _ID = "The connection's id: `{unified_api}+{service_id}`."
 _SCOPES = "OAuth scopes to ask the consumer for; null asks for the connector's own."
 _KEY_SCOPES = "What the key may do: `connections`, `sessions`, `proxy`, `credentials:read`."
+_KEY_BOUNDS = "Where the key reaches; everywhere unless given. Taking entries away, the last one too, never widens it."
 _CONFIRMATION = (
     "Whether the product confirms who came back: `auto` on Holdfast's own page, `always` on every page, `off` nowhere."
 )
@@ -147,11 +148,17 @@ TEXTS: dict[str, Texts] = {
         "confirmation": _CONFIRMATION,
     },
     "CreatedApplication": {"api_key": "Its first API key; shown here once."},
-    "KeyInput": {"scopes": _KEY_SCOPES},
+    "KeyInput": {"scopes": _KEY_SCOPES, "bounds": _KEY_BOUNDS},
+    "KeyBounds": {
+        "consumers": "Ids of the consumers that it reaches; all of them unless given.",
+        "services": "The services that it reaches, such as `crm+acme-crm`; all of them unless given.",
+        "connections": "The connections that it reaches; all of them unless given.",
+    },
     "KeyData": {
         "id": "The key's id.",
         "scopes": _KEY_SCOPES,
         "last_four": "How the key ends.",
+        "bounds": _KEY_BOUNDS,
         "api_key": "The key itself, in the answer that makes it and nowhere else.",
     },
     "IntegrationInput": {

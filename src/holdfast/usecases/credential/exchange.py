@@ -45,7 +45,8 @@ async def exchange(scope: ConsumerScope, vault: Vault, subject: Subject) -> Subj
 
 async def _exchange(scope: ConsumerScope, vault: Vault, held: Held, stored: Stored) -> Outcome:
     assert held.connector.auth.oauth is not None
-    known = setup_with(vault, held, await connections.open_credential(scope, vault.store, stored, "exchange"))
+    credential = await connections.open_credential(scope, vault.store, stored, "exchange")
+    known = await setup_with(scope, vault, held, credential)
     if known.client is None:
         return Outcome(
             held, error=OAuthCredentialsNotFoundError("The connection needs a client_id and a client_secret.")

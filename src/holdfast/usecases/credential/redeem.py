@@ -46,7 +46,8 @@ async def _redeem(scope: ConsumerScope, vault: Vault, subject: Subject, pending:
 
 async def _flow(scope: ConsumerScope, vault: Vault, subject: Subject, pending: Pending) -> TokenFlow:
     before, credential = await _before(scope, vault, subject)
-    known = setup_with(vault, subject.holding(filled(before, subject.connector, pending.captured)), credential)
+    held = subject.holding(filled(before, subject.connector, pending.captured))
+    known = await setup_with(scope, vault, held, credential)
     return exchange_code(
         known,
         pending.code,

@@ -142,7 +142,7 @@ async def _under(lease: Lease, scope: ConsumerScope, vault: Vault, subject: Gran
 
 async def _ask(scope: ConsumerScope, vault: Vault, subject: Granted, stored: Stored) -> Outcome:
     credential = await connections.open_credential(scope, vault.store, stored, "refresh")
-    known, token, now = setup_with(vault, subject, credential), credential.token, vault.clock.now()
+    known, token, now = await setup_with(scope, vault, subject, credential), credential.token, vault.clock.now()
     again = GRANTS.get(known.oauth.grant)
 
     async def keep(answer: Answer) -> Subject:

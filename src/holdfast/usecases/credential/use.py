@@ -77,13 +77,13 @@ async def call(
     that the token is dead."""
     held, credential = await use(scope, vault, subject, purpose)
     try:
-        return await drive(flow(setup_with(vault, held, credential)), vault.door.send)
+        return await drive(flow(await setup_with(scope, vault, held, credential)), vault.door.send)
     except GrantRejected as error:
         grant = held.connection.grant
         if grant is None or not grant.refreshable or error.code != DEAD_TOKEN:
             raise
     held, credential = await use(scope, vault, subject, purpose, force=True)
-    return await drive(flow(setup_with(vault, held, credential)), vault.door.send)
+    return await drive(flow(await setup_with(scope, vault, held, credential)), vault.door.send)
 
 
 async def try_out(
@@ -101,7 +101,7 @@ async def try_out(
     credential = Credential()
     if any(isinstance(secret, Sealed) for secret in tried.secrets.values()):
         credential = await _opened(scope, vault, *await _stored(scope, vault, subject), VALIDATE)
-    return await drive(flow(setup_with(vault, held, credential)), vault.door.send)
+    return await drive(flow(await setup_with(scope, vault, held, credential)), vault.door.send)
 
 
 async def admitted(scope: ConsumerScope, vault: Vault, subject: Subject, purpose: Purpose) -> Held:

@@ -4,7 +4,8 @@ CREATE TABLE applications (
   name TEXT NOT NULL,
   redirect_uris TEXT NOT NULL,
   confirmation TEXT NOT NULL,
-  created_at BIGINT NOT NULL
+  created_at BIGINT NOT NULL,
+  version BIGINT NOT NULL
 );
 
 -- mac: of the key's text, by which it is found. row_mac: of what the row says. mac_key_id: the instance key of both.
@@ -23,16 +24,21 @@ CREATE TABLE api_keys (
 );
 CREATE INDEX api_keys_by_application ON api_keys (application_id);
 
--- sealed: the client secret and the settings of level "integration", bound to client_id, scopes and enabled.
+-- sealed: the client secret and the settings of level "integration", bound to client_id; has_client_secret and
+-- settings_set tell which there are without opening it. A row that is made anew counts its version and generation on from
+-- the time, so no earlier row of the same name had them.
 CREATE TABLE integrations (
   application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
   unified_api TEXT NOT NULL,
   service_id TEXT NOT NULL,
   enabled BOOLEAN NOT NULL,
   client_id TEXT,
+  has_client_secret BOOLEAN NOT NULL,
   scopes TEXT,
-  sealed BYTEA NOT NULL,
+  settings_set TEXT NOT NULL,
+  sealed BYTEA,
   generation BIGINT NOT NULL,
+  version BIGINT NOT NULL,
   created_at BIGINT NOT NULL,
   updated_at BIGINT NOT NULL,
   PRIMARY KEY (application_id, unified_api, service_id)
