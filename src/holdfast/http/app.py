@@ -12,9 +12,10 @@ from starlette.routing import Match, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.errors import EntityNotFoundError, HoldfastError, MethodNotAllowedError
-from holdfast.http import browser, connections, errors, manage, pages
+from holdfast.http import actions, browser, connections, errors, manage, pages
 from holdfast.http.describe.openapi import openapi
 from holdfast.http.operations import Endpoint, Operation, route
+from holdfast.http.teller import Teller
 from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
@@ -42,14 +43,16 @@ _SHARED = [*_ALWAYS, *_CORS]
 
 def operations() -> list[Operation]:
     """Every operation that is declared. The one that is asked most comes first: routes are tried in order."""
-    return [*connections.api.operations, *browser.actions.operations, *manage.api.operations]
+    parts = (connections.api, browser.api, browser.own, actions.api, manage.api)
+    return [operation for part in parts for operation in part.operations]
 
 
 def app(vault: Vault, admin_token: str) -> ASGIApp:
     """The application that serves `vault`."""
     declared = operations()
     document = openapi(declared, vault.public_url)
-    routes = [*(route(o, vault, admin_token) for o in declared), *pages.routes(vault, document)]
+    teller = Teller(vault)
+    routes = [*(route(o, vault, admin_token, teller) for o in declared), *pages.routes(vault, document)]
     return _Frame(routes)
 
 

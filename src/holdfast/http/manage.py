@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -12,6 +12,8 @@ from holdfast.domain.tenancy import ACTIONS, DEFAULT_ACTIONS, ApiKey, Applicatio
 from holdfast.http.browser import ApplicationId
 from holdfast.http.connections import ServiceId, UnifiedApi
 from holdfast.http.operations import Api, Body, Call, Param
+from holdfast.http.wire import meanings
+from holdfast.http.wire.envelope import Answer
 from holdfast.store import tenants
 from holdfast.usecases import manage
 from holdfast.usecases.vault import Vault
@@ -23,135 +25,143 @@ APPLICATION = "/manage/applications/{application_id}"
 INTEGRATION = APPLICATION + "/integrations/{unified_api}/{service_id}"
 ERRORS = (400, 401, 404, 422)
 KeyScope = Annotated[str, Meta(extra_json_schema={"enum": list(ACTIONS)})]
+DATA = Meta(description="What was asked for.")
+NAME = Meta(description="The product's name.")
+REDIRECT_URIS = Meta(
+    description="Where browsers may return to after an authorization, compared as text; the first is the default."
+)
+CONFIRMATION = Meta(
+    description="Whether the product confirms who came back: `auto` on Holdfast's own page, `always` on every page, "
+    "`off` nowhere."
+)
+KEY_SCOPES = Meta(description="What the key may do: `connections`, `sessions`, `proxy`, `credentials:read`.")
+SCOPES = Meta(description="OAuth scopes to ask the consumer for; null asks for the connector's own.")
+ENABLED = Meta(description="Whether the integration is offered to consumers.")
+CLIENT_ID = Meta(description="The application's OAuth client at the provider.")
 
 
 class ApplicationInput(msgspec.Struct, kw_only=True):
     """A new application."""
 
-    name: str
-    redirect_uris: list[str] = []
-    confirmation: Confirmation = "auto"
+    name: Annotated[str, NAME]
+    redirect_uris: Annotated[list[str], REDIRECT_URIS] = []
+    confirmation: Annotated[Confirmation, CONFIRMATION] = "auto"
 
 
 class ApplicationChange(msgspec.Struct, kw_only=True):
     """What to change of an application."""
 
-    name: str | None = None
-    redirect_uris: list[str] | None = None
-    confirmation: Confirmation | None = None
+    name: Annotated[str | None, NAME] = None
+    redirect_uris: Annotated[list[str] | None, REDIRECT_URIS] = None
+    confirmation: Annotated[Confirmation | None, CONFIRMATION] = None
 
 
 class KeyInput(msgspec.Struct, kw_only=True):
     """What a new API key may do."""
 
-    scopes: list[KeyScope] = msgspec.field(default_factory=lambda: list(DEFAULT_ACTIONS))
+    scopes: Annotated[list[KeyScope], KEY_SCOPES] = msgspec.field(default_factory=lambda: list(DEFAULT_ACTIONS))
 
 
 class IntegrationInput(msgspec.Struct, kw_only=True):
     """What to set of an integration; members that are left out keep their value, null clears."""
 
-    enabled: bool | UnsetType = UNSET
-    client_id: str | None | UnsetType = UNSET
-    client_secret: str | None | UnsetType = UNSET
-    scopes: list[str] | None | UnsetType = UNSET
-    settings: dict[str, str | None] | UnsetType = UNSET
+    enabled: Annotated[bool | UnsetType, ENABLED] = UNSET
+    client_id: Annotated[str | None | UnsetType, CLIENT_ID] = UNSET
+    client_secret: Annotated[
+        str | None | UnsetType, Meta(description="Its secret, which leaves the vault only for the provider.")
+    ] = UNSET
+    scopes: Annotated[list[str] | None | UnsetType, SCOPES] = UNSET
+    settings: Annotated[
+        dict[str, str | None] | UnsetType,
+        Meta(description="Values of the connector's settings that the application fills in; null clears one."),
+    ] = UNSET
 
 
 class ApplicationData(msgspec.Struct, kw_only=True):
     """An application."""
 
-    application_id: str
-    name: str
-    redirect_uris: list[str]
-    confirmation: Confirmation
-    created_at: int
+    application_id: meanings.ApplicationId
+    name: Annotated[str, NAME]
+    redirect_uris: Annotated[list[str], REDIRECT_URIS]
+    confirmation: Annotated[Confirmation, CONFIRMATION]
+    created_at: meanings.Epoch
 
 
 class CreatedApplication(msgspec.Struct, kw_only=True):
     """A new application; its key is shown here once."""
 
-    application_id: str
-    api_key: str
+    application_id: meanings.ApplicationId
+    api_key: Annotated[str, Meta(description="Its first API key; shown here once.")]
 
 
 class KeyData(msgspec.Struct, kw_only=True, omit_defaults=True):
     """An API key; `api_key` only in the answer that makes it."""
 
-    id: str
-    scopes: list[str]
-    last_four: str
-    created_at: int
-    api_key: str | UnsetType = UNSET
+    id: Annotated[str, Meta(description="The key's id.")]
+    scopes: Annotated[list[str], KEY_SCOPES]
+    last_four: Annotated[str, Meta(description="How the key ends.")]
+    created_at: meanings.Epoch
+    api_key: Annotated[
+        str | UnsetType, Meta(description="The key itself, in the answer that makes it and nowhere else.")
+    ] = UNSET
 
 
 class IntegrationData(msgspec.Struct, kw_only=True):
     """An integration; secrets are told by whether they are set."""
 
-    unified_api: str
-    service_id: str
-    enabled: bool
+    unified_api: meanings.UnifiedApi
+    service_id: meanings.ServiceId
+    enabled: Annotated[bool, ENABLED]
     integration_state: IntegrationState
-    client_id: str | None
-    has_client_secret: bool
-    scopes: list[str] | None
-    settings_set: list[str]
-    redirect_uri: str | None
+    client_id: Annotated[str | None, CLIENT_ID]
+    has_client_secret: Annotated[bool, Meta(description="Whether its secret is set.")]
+    scopes: Annotated[list[str] | None, SCOPES]
+    settings_set: Annotated[list[str], Meta(description="Settings of the connector that are filled in.")]
+    redirect_uri: Annotated[
+        str | None, Meta(description="What to register at the provider as the client's redirect URI.")
+    ]
 
 
-class CreateApplicationResponse(msgspec.Struct, kw_only=True):
+class CreateApplicationResponse(Answer, kw_only=True):
     """The application that was created."""
 
-    status_code: int = 200
-    status: Literal["OK"] = "OK"
     data: CreatedApplication
 
 
-class ApplicationResponse(msgspec.Struct, kw_only=True):
+class ApplicationResponse(Answer, kw_only=True):
     """One application."""
 
-    status_code: int = 200
-    status: Literal["OK"] = "OK"
     data: ApplicationData
 
 
-class ApplicationsResponse(msgspec.Struct, kw_only=True):
+class ApplicationsResponse(Answer, kw_only=True):
     """All applications."""
 
-    status_code: int = 200
-    status: Literal["OK"] = "OK"
-    data: list[ApplicationData]
+    data: Annotated[list[ApplicationData], DATA]
 
 
-class KeyResponse(msgspec.Struct, kw_only=True):
+class KeyResponse(Answer, kw_only=True):
     """One API key."""
 
-    status_code: int = 200
-    status: Literal["OK"] = "OK"
     data: KeyData
 
 
-class KeysResponse(msgspec.Struct, kw_only=True):
+class KeysResponse(Answer, kw_only=True):
     """The API keys of an application."""
 
-    status_code: int = 200
-    status: Literal["OK"] = "OK"
-    data: list[KeyData]
+    data: Annotated[list[KeyData], DATA]
 
 
-class IntegrationResponse(msgspec.Struct, kw_only=True):
+class IntegrationResponse(Answer, kw_only=True):
     """One integration."""
 
-    status_code: int = 200
-    status: Literal["OK"] = "OK"
     data: IntegrationData
 
 
-class IntegrationsResponse(msgspec.Struct, kw_only=True):
+class IntegrationsResponse(Answer, kw_only=True):
     """The integrations of an application."""
 
-    status_code: int = 200
-    status: Literal["OK"] = "OK"
-    data: list[IntegrationData]
+    data: Annotated[list[IntegrationData], DATA]
 
 
 @api.operation("POST", "/manage/applications", "applicationsCreate", summary="Create application",

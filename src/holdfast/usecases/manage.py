@@ -22,7 +22,7 @@ from holdfast.domain.tenancy import (
 from holdfast.errors import EntityNotFoundError, RequestValidationError
 from holdfast.store import tenants
 from holdfast.usecases import api_keys
-from holdfast.usecases.links import callback_context, callback_url
+from holdfast.usecases.states import callback_context, callback_url
 from holdfast.usecases.vault import Vault
 
 NAME_LIMIT = 200
