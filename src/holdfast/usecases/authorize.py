@@ -1,6 +1,6 @@
-"""The browser dance: begin, callback, confirm, revoke (RFC 6749 section 4.1).
+"""The browser's way to the provider and back (RFC 6749 section 4.1).
 
-Each step ends in a `Redirect`, a value, or an error. An error that happens when the place to return to is known
+Each step ends in a value of `steps`, or an error. An error that happens when the place to return to is known
 is `Failed` there; before that it is raised, so that nobody is ever sent to an unknown place.
 The order of the checks is the defence: who asked (state), from which browser (cookie), for which connector
 (context), from which issuer (`iss`), and only then is anything sent to the provider.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hmac
 from binascii import b2a_base64
-from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -53,12 +52,15 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     jti: str
 
 
-@dataclass(frozen=True, slots=True)
-class Urls:
+class Urls(msgspec.Struct, frozen=True, gc=False):
     """The links of one connection; None where there is nothing to authorize, or to end."""
 
-    authorize: str | None = field(repr=False)
-    revoke: str | None = field(repr=False)
+    authorize: str | None
+    revoke: str | None
+
+    def __repr__(self) -> str:
+        """Without the links, which open something."""
+        return "Urls(***)"
 
 
 NO_URLS = Urls(None, None)
@@ -75,6 +77,10 @@ class Links:
         self._vault = vault
         self._minute = 0
         self._made: dict[tuple[str, ...], str] = {}
+
+    def __len__(self) -> int:
+        """How many links are remembered."""
+        return len(self._made)
 
     def of(self, scope: ConsumerScope, about: Subject) -> Urls:
         """The links with which the consumer of `scope` authorizes and ends what `about` is about."""
