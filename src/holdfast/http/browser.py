@@ -168,10 +168,10 @@ def _spelled(vault: Vault, step: Step) -> Response:
             # Our own page says what happened; a product's page is returned to exactly as it was named.
             return _redirect(f"{target}?disconnected" if target == vault.callback_page else target)
         case Failed():
-            return _redirect(failure_location(step))
+            return _redirect(_failure_location(step))
 
 
-def failure_location(failed: Failed) -> str:
+def _failure_location(failed: Failed) -> str:
     """The target with the error in its query; the fragment, where a token could stand, is dropped."""
     name = errors.type_name(failed.error)
     named = {

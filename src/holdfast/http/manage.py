@@ -13,7 +13,7 @@ from holdfast.http.browser import ApplicationId
 from holdfast.http.connections import ServiceId, UnifiedApi
 from holdfast.http.operations import Api, Body, Call, Param
 from holdfast.http.wire import meanings
-from holdfast.http.wire.envelope import Answer
+from holdfast.http.wire.envelope import DATA, Answer
 from holdfast.store import tenants
 from holdfast.usecases import manage
 from holdfast.usecases.vault import Vault
@@ -25,7 +25,6 @@ APPLICATION = "/manage/applications/{application_id}"
 INTEGRATION = APPLICATION + "/integrations/{unified_api}/{service_id}"
 ERRORS = (400, 401, 404, 422)
 KeyScope = Annotated[str, Meta(extra_json_schema={"enum": list(ACTIONS)})]
-DATA = Meta(description="What was asked for.")
 NAME = Meta(description="The product's name.")
 REDIRECT_URIS = Meta(
     description="Where browsers may return to after an authorization, compared as text; the first is the default."

@@ -15,7 +15,7 @@ from holdfast.domain.connection import Connection
 from holdfast.domain.manifest.connector import Option, ResourceField
 from holdfast.errors import RequestValidationError
 from holdfast.http.wire.form import Options, options
-from holdfast.http.wire.meanings import FieldId, Help, Json, Placeholder, Resource, Target
+from holdfast.http.wire.meanings import FieldId, Help, Json, Label, Placeholder, Resource, Target
 from holdfast.http.wire.words import FieldType, field_type
 
 ResourceForm = Sequence[tuple[ResourceField, Sequence[Option]]]
@@ -39,7 +39,7 @@ class ConfigurationItem(msgspec.Struct, omit_defaults=True, kw_only=True):
         Meta(description="Values for records of this resource that bring none of their own."),
     ]
     id: FieldId | UnsetType = UNSET
-    label: Annotated[str | UnsetType, Meta(description="What stands beside the field.")] = UNSET
+    label: Label | UnsetType = UNSET
     type: Annotated[FieldType | UnsetType, Meta(description="How it is filled in.")] = UNSET
     value: Annotated[Any, Meta(description="The stored default.")] = UNSET
     target: Target = UNSET

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta
 
 from holdfast.errors import RequestValidationError
-from holdfast.http.wire.meanings import Json, Metadata
+from holdfast.http.wire.meanings import SETTINGS, Json, Metadata
 from holdfast.usecases.connections import Import, imported_token
 
 TOKEN_LIMIT = 65_536
@@ -42,13 +42,7 @@ class ConnectionImportData(msgspec.Struct, kw_only=True):
         ImportCredentials | None,
         Meta(description="OAuth tokens; for other connectors the credentials are settings."),
     ] = None
-    settings: Annotated[
-        Json | None,
-        Meta(
-            description="Values by the id of their form field. "
-            'Null or `""` clears one; a masked secret sent back stays.'
-        ),
-    ] = None
+    settings: Annotated[Json | None, SETTINGS] = None
     metadata: Metadata = UNSET
 
 

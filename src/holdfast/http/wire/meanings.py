@@ -13,10 +13,10 @@ ServiceId = Annotated[str, Meta(description="The connector's id.")]
 ApplicationId = Annotated[str, Meta(description="The application's id.")]
 ConnectionId = Annotated[str, Meta(description="The connection's id: `{unified_api}+{service_id}`.")]
 Epoch = Annotated[int, Meta(description="Milliseconds since the epoch.")]
-Settings = Annotated[
-    Json | None | UnsetType,
-    Meta(description='Values by the id of their form field. Null or `""` clears one; a masked secret sent back stays.'),
-]
+SETTINGS = Meta(
+    description='Values by the id of their form field. Null or `""` clears one; a masked secret sent back stays.'
+)
+Settings = Annotated[Json | None | UnsetType, SETTINGS]
 Metadata = Annotated[
     Json | None | UnsetType,
     Meta(description="Anything the product wants to keep here. Merged by key; `{}` changes nothing, null clears."),
