@@ -16,7 +16,7 @@ from holdfast.domain.connection import Connection
 from holdfast.domain.credential import Sealed, Secret
 from holdfast.domain.manifest.connector import Connector, Setting
 from holdfast.domain.manifest.template import names, render_url
-from holdfast.domain.masking import Masks, is_mask, unmask
+from holdfast.domain.masking import Masks, is_mask, mask, unmask
 from holdfast.errors import ConnectionSettingsError, RequestValidationError
 
 SETTINGS_LIMIT = 100
@@ -25,6 +25,14 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PASTED_ALONG = " \t\r\n\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff"
 # Stands in for values that are not known yet when a URL is checked ahead of its use.
 _SAMPLE = {"access_token": "x", "refresh_token": "x", "token": "x", "id": "x"}
+
+
+def shown(setting: Setting, held: Connection) -> Any:
+    """What may be told of a setting's value: the value, the mask of a secret, None where there is nothing."""
+    if not setting.sensitive:
+        return held.settings.get(setting.id)
+    secret = held.secrets.get(setting.id)
+    return mask(secret) if isinstance(secret, Sealed) and not held.unreadable_at else None
 
 
 def merge(connector: Connector, stored: Connection, sent: Mapping[str, Any], masks: Masks) -> Connection:

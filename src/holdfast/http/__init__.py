@@ -4,11 +4,11 @@
 - `routes`      which declared route a path is
 - `callers`     who is asking, for whom: an API key and headers become a `Scope`
 - `body`        a JSON body, read strictly
-- `wire`        the only file with the API's field names, in both directions
+- `wire`        what answers and bodies look like: the API's field names, in both directions
+- `teller`      tells a connection: its links, and its JSON from what was encoded before
 - `errors`      the one table from errors to statuses, and the envelope
-- `connections`, `oauth`, `manage`, `pages`   the handlers, one file for each resource
-- `openapi`, `schemas`, `members`   `/openapi.json` from the declarations: operations, structs, what members mean
-- `reference`   `/docs` from that
+- `connections`, `browser`, `actions`, `manage`, `pages`   the handlers, one file for each resource
+- `describe`    `/openapi.json` and `/docs`, from the declarations and the structs
 - `app`         the ASGI application: routes, CORS, request ids, limits
 
 A handler holds no decision: it reads, calls one use case, and spells the answer. A new endpoint is a handler

@@ -11,10 +11,11 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.errors import EntityNotFoundError, HoldfastError, MethodNotAllowedError
-from holdfast.http import browser, connections, errors, manage, pages
+from holdfast.http import actions, browser, connections, errors, manage, pages
 from holdfast.http.describe.openapi import openapi
 from holdfast.http.operations import Operation, route
 from holdfast.http.routes import Routes
+from holdfast.http.teller import Teller
 from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
@@ -44,14 +45,16 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 def operations() -> list[Operation]:
     """Every operation that is declared."""
-    return [*connections.api.operations, *browser.actions.operations, *manage.api.operations]
+    parts = (connections.api, browser.api, browser.own, actions.api, manage.api)
+    return [operation for part in parts for operation in part.operations]
 
 
 def app(vault: Vault, admin_token: str) -> ASGIApp:
     """The application that serves `vault`."""
     declared = operations()
     document = openapi(declared, vault.public_url)
-    routes = [*(route(o, vault, admin_token) for o in declared), *pages.routes(vault, document)]
+    teller = Teller(vault)
+    routes = [*(route(o, vault, admin_token, teller) for o in declared), *pages.routes(vault, document)]
     return Frame(routes)
 
 

@@ -1,28 +1,30 @@
-"""The browser's endpoints: authorize, callback, revoke; and what a product does beside them.
+"""The browser's endpoints, authorize, callback and revoke, and how what comes of them is spelled.
 
-They need no key: the state is the credential. Every redirect is a 301 that no cache may keep and that says
-nothing of where it came from; nothing here is done for a prefetch or a HEAD.
+They need no key: the state is the credential. A use case gives what a step came to as a value; here it becomes a
+redirect, a fragment, a cookie. Every redirect is a 301 that no cache may keep and that says nothing of where it came
+from; nothing here is done for a prefetch or a HEAD.
 """
 
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import msgspec
 from starlette.responses import RedirectResponse, Response
 
-from holdfast.domain.connection import State
 from holdfast.errors import RequestValidationError
 from holdfast.http import errors
 from holdfast.http.body import read_form
-from holdfast.http.connections import ServiceId, TokenBody, UnifiedApi, api
-from holdfast.http.operations import Api, Body, Call, Param, single_query
-from holdfast.usecases import authorize, connections
-from holdfast.usecases import validate as validating
+from holdfast.http.connections import ServiceId
+from holdfast.http.operations import Api, Call, Param, single_query
+from holdfast.usecases import authorize, disconnect
+from holdfast.usecases.steps import Confirm, Connected, Disconnected, Failed, Go, Step
 from holdfast.usecases.vault import Vault
 
-actions = Api("Vault")
+api = Api("Connections")
+# Beside the published API: the callback of a connector that is not of the shipped catalogue.
+own = Api("Vault")
 
 ApplicationId = Annotated[
     str, Param("path", "application_id", "The application.", "dSBdXd2H6Mqwfg0atXHXYcysLJE9qyn1VwB")
@@ -54,61 +56,8 @@ ProviderErrorText = Annotated[str | None, Param("query", "error_description", "T
 ONCE = frozenset(("state", "redirect_uri", "scope", "nonce", "code", "error", "error_description", "error_uri", "iss"))
 # The page that published browser components fall back to; it stands for our own and is never gone to.
 FOREIGN_CALLBACK_PAGE = "https://vault.apideck.com/oauth/callback"
-
-
-class ConfirmInput(msgspec.Struct, kw_only=True):
-    """What a confirmation carries."""
-
-    confirm_token: str
-
-
-class Confirmed(msgspec.Struct, kw_only=True):
-    """A confirmed connection."""
-
-    confirmed: bool = True
-
-
-class ConfirmResponse(msgspec.Struct, kw_only=True):
-    """The confirmation was accepted."""
-
-    status_code: int = 200
-    status: str = "OK"
-    data: Confirmed
-
-
-class CallbackStateInput(msgspec.Struct, kw_only=True):
-    """What a callback state is made for."""
-
-    redirect_uri: str | None = None
-
-
-class CallbackStateValue(msgspec.Struct, kw_only=True):
-    """A state for the callback."""
-
-    state: str
-
-
-class CallbackStateResponse(msgspec.Struct, kw_only=True):
-    """The callback state that was made."""
-
-    status_code: int = 200
-    status: str = "OK"
-    data: CallbackStateValue
-
-
-class ValidatedState(msgspec.Struct, kw_only=True):
-    """The state of a connection after its credentials were tried."""
-
-    id: str
-    state: State
-
-
-class ValidateConnectionStateResponse(msgspec.Struct, kw_only=True):
-    """What trying the credentials gave."""
-
-    status_code: int = 200
-    status: str = "OK"
-    data: ValidatedState
+# A URL has to carry it, and a person to read it.
+MESSAGE_LIMIT = 200
 
 
 @api.operation(
@@ -129,11 +78,7 @@ async def begin(
     nonce: Nonce = None,
 ) -> Response:
     """Sends the consumer's browser to the provider's consent page; the browser comes back to the callback."""
-    query = _query(call)
-    try:
-        return _redirect(call.vault, await authorize.begin(call.vault, service_id, application_id, query))
-    except authorize.Returned as returned:
-        return _failed(call.vault, returned)
+    return _spelled(call.vault, await authorize.begin(call.vault, service_id, application_id, _query(call)))
 
 
 @api.operation("GET", "/vault/callback", "connectionsCallback", summary="Callback", status=301, security="none")
@@ -148,7 +93,7 @@ async def callback(
     return await _callback(call, "")
 
 
-@actions.operation(
+@own.operation(
     "POST",
     "/vault/callback",
     "connectionsCallbackPosted",
@@ -162,7 +107,7 @@ async def callback_posted(call: Call) -> Response:
     return await _by_get(call)
 
 
-@actions.operation(
+@own.operation(
     "POST",
     "/vault/callback/{context}",
     "connectionsCallbackPostedInContext",
@@ -178,7 +123,7 @@ async def callback_posted_in_context(
     return await _by_get(call)
 
 
-@actions.operation(
+@own.operation(
     "GET",
     "/vault/callback/{context}",
     "connectionsCallbackInContext",
@@ -210,70 +155,12 @@ async def revoke(
     call: Call, service_id: ServiceId, application_id: ApplicationId, state: LinkState, redirect_uri: RedirectUri = ""
 ) -> Response:
     """Ends the connection's grant, here and at the provider, and sends the browser back."""
-    query = _query(call)
-    try:
-        return _redirect(call.vault, await authorize.revoke(call.vault, service_id, application_id, query))
-    except authorize.Returned as returned:
-        return _failed(call.vault, returned)
-
-
-@actions.operation(
-    "POST", "/vault/connections/{unified_api}/{service_id}/confirm", "connectionsConfirm", summary="Confirm connection"
-)
-async def confirm(
-    call: Call,
-    unified_api: UnifiedApi,
-    service_id: ServiceId,
-    body: Annotated[ConfirmInput, Body("The token from the redirect's fragment.")],
-) -> ConfirmResponse:
-    """Confirms that the consumer who began the authorization is the one who ended it; then the code is redeemed."""
-    await authorize.confirm(call.consumer, call.vault, unified_api, service_id, body.confirm_token)
-    return ConfirmResponse(data=Confirmed())
-
-
-@actions.operation(
-    "POST",
-    "/vault/connections/{unified_api}/{service_id}/callback-state",
-    "createCallbackState",
-    summary="Create callback state",
-)
-async def callback_state(
-    call: Call,
-    service_id: ServiceId,
-    unified_api: UnifiedApi,
-    body: Annotated[CallbackStateInput, Body("Where the browser goes after the callback.", required=False)],
-) -> CallbackStateResponse:
-    """A state for a product that sends its customer to the provider itself and answers for who comes back."""
-    text = await authorize.delegate(call.consumer, call.vault, unified_api, service_id, body.redirect_uri)
-    return CallbackStateResponse(data=CallbackStateValue(state=text))
-
-
-@actions.operation(
-    "POST",
-    "/vault/connections/{unified_api}/{service_id}/validate",
-    "validateConnectionState",
-    summary="Validate connection state",
-)
-async def validate(
-    call: Call,
-    service_id: ServiceId,
-    unified_api: UnifiedApi,
-    body: TokenBody,
-) -> ValidateConnectionStateResponse:
-    """Tries the connection's credentials: renews an OAuth token, asks the service about others."""
-    subject = await validating.validate(call.consumer, call.vault, unified_api, service_id)
-    return ValidateConnectionStateResponse(
-        data=ValidatedState(id=f"{unified_api}+{service_id}", state=connections.state_of(call.vault, subject))
-    )
+    return _spelled(call.vault, await disconnect.revoke(call.vault, service_id, application_id, _query(call)))
 
 
 async def _callback(call: Call, context: str) -> Response:
-    query = _query(call)
-    try:
-        redirect = await authorize.callback(call.vault, context, query, call.request.cookies)
-    except authorize.Returned as returned:
-        return _failed(call.vault, returned)
-    return _redirect(call.vault, redirect)
+    step = await authorize.callback(call.vault, context, _query(call), call.request.cookies)
+    return _spelled(call.vault, step)
 
 
 async def _by_get(call: Call) -> Response:
@@ -306,28 +193,57 @@ def _listed(scope: str) -> str:
         return scope
 
 
-def _failed(vault: Vault, returned: authorize.Returned) -> Response:
-    name = errors.type_name(returned.error)
-    location = authorize.failure_location(returned.failure, returned.error, name, errors.reference(name))
-    return _redirect(vault, authorize.Redirect(location))
+def _spelled(vault: Vault, step: Step) -> Response:
+    """What a step came to, as the browser is told."""
+    match step:
+        case Go(url, binding):
+            return _set(_redirect(url), vault, binding.name, binding.text, binding.lifetime)
+        case Confirm(target, nonce, token, service_id, spent):
+            # In the fragment, which no server sees and no Referer carries.
+            named = urlencode({"nonce": nonce, "confirm_token": token, "service_id": service_id})
+            return _forget(_redirect(f"{target.partition('#')[0]}#{named}"), vault, spent)
+        case Connected(target, spent):
+            return _forget(_redirect(target), vault, spent)
+        case Disconnected(target):
+            # Our own page says what happened; a product's page is returned to exactly as it was named.
+            return _redirect(f"{target}?disconnected" if target == vault.callback_page else target)
+        case Failed():
+            return _redirect(_failure_location(step))
 
 
-def _redirect(vault: Vault, redirect: authorize.Redirect) -> Response:
+def _failure_location(failed: Failed) -> str:
+    """The target with the error in its query; the fragment, where a token could stand, is dropped."""
+    name = errors.type_name(failed.error)
+    named = {
+        "error_type": name,
+        "error_message": errors.sentence(failed.error)[:MESSAGE_LIMIT],
+        "origin": failed.origin,
+        "service_id": failed.service_id,
+        "application_id": failed.application_id,
+        "ref": errors.reference(name),
+    }
+    scheme, host, path, query, _ = urlsplit(failed.target)
+    return urlunsplit((scheme, host, path, "&".join(filter(None, [query, urlencode(named)])), ""))
+
+
+def _redirect(location: str) -> Response:
     """A 301, which browsers keep for ever unless they are told not to (RFC 9110 section 15.4.2)."""
-    response = RedirectResponse(redirect.location, 301)
+    response = RedirectResponse(location, 301)
     # Starlette quotes what is already a URL; the location goes out as it was made.
-    response.headers["Location"] = redirect.location
+    response.headers["Location"] = location
     response.headers["Cache-Control"] = "no-store"
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Robots-Tag"] = "noindex"
-    if redirect.cookie:
-        response.set_cookie(
-            redirect.cookie.name,
-            redirect.cookie.value,
-            max_age=redirect.cookie.max_age,
-            path="/",
-            secure=vault.secure,
-            httponly=True,
-            samesite="lax",
-        )
     return response
+
+
+def _set(response: Response, vault: Vault, name: str, text: str, lifetime: int) -> Response:
+    """Sets a cookie that the browser also sends when the provider leads it back here (SameSite=Lax)."""
+    response.set_cookie(
+        name, text, max_age=lifetime, path="/", secure=vault.secure, httponly=True, samesite="lax"
+    )  # fmt: skip
+    return response
+
+
+def _forget(response: Response, vault: Vault, name: str | None) -> Response:
+    return _set(response, vault, name, "", 0) if name else response

@@ -6,10 +6,11 @@ No permanent condition is a 5xx, because clients retry those for minutes: what a
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import structlog
+from msgspec import Meta
 from starlette.responses import Response
 
 from holdfast import errors
@@ -70,12 +71,15 @@ TYPE_NAMES: dict[type[HoldfastError], str] = {
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     """The envelope of every error."""
 
-    status_code: int
-    error: str
-    type_name: str
-    message: str
-    detail: str | dict[str, Any]
-    ref: str
+    status_code: Annotated[int, Meta(description="The HTTP status.")]
+    error: Annotated[str, Meta(description="The status in words.")]
+    type_name: Annotated[str, Meta(description="What kind of error it is, such as `RequestValidationError`.")]
+    message: Annotated[str, Meta(description="The kind of error as a sentence.")]
+    detail: Annotated[
+        str | dict[str, Any],
+        Meta(description='What is wrong: a text, or an object such as `{"missing": [{"state": "required"}]}`.'),
+    ]
+    ref: Annotated[str, Meta(description="Where the kind of error is explained.")]
 
 
 def body(error: HoldfastError) -> ErrorBody:
@@ -122,6 +126,13 @@ def unexpected() -> Response:
 def type_name(error: HoldfastError) -> str:
     """The API's name of an error."""
     return TYPE_NAMES.get(type(error), type(error).__name__)
+
+
+def sentence(error: HoldfastError) -> str:
+    """What is told of `error` where no object can stand: its detail, or what its kind means."""
+    if isinstance(error.detail, str):
+        return error.detail
+    return (type(error).__doc__ or "").partition("\n")[0]
 
 
 def reference(name: str) -> str:

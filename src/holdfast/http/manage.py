@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -13,8 +13,9 @@ from holdfast.domain.tenancy import DEFAULT_ACTIONS, Action, Confirmation
 from holdfast.http.browser import ApplicationId
 from holdfast.http.connections import ServiceId, UnifiedApi
 from holdfast.http.operations import Api, Body, Call, Param
+from holdfast.http.wire.envelope import DATA, Answer
 from holdfast.usecases import manage
-from holdfast.usecases.manage import ApplicationData, CreatedApplication, IntegrationData, KeyBounds, KeyData
+from holdfast.usecases.manage import ApplicationData, CreatedApplication, IntegrationData, KeyBounds, KeyData, words
 
 api = Api("Management")
 
@@ -27,90 +28,76 @@ ERRORS = (400, 401, 404, 422)
 class ApplicationInput(msgspec.Struct, kw_only=True):
     """A new application."""
 
-    name: str
-    redirect_uris: list[str] = []
-    confirmation: Confirmation = "auto"
+    name: Annotated[str, words.NAME]
+    redirect_uris: Annotated[list[str], words.REDIRECT_URIS] = []
+    confirmation: Annotated[Confirmation, words.CONFIRMATION] = "auto"
 
 
 class ApplicationChange(msgspec.Struct, kw_only=True):
     """What to change of an application; members that are left out keep their value, null clears."""
 
-    name: str | UnsetType = UNSET
-    redirect_uris: list[str] | None | UnsetType = UNSET
-    confirmation: Confirmation | UnsetType = UNSET
+    name: Annotated[str | UnsetType, words.NAME] = UNSET
+    redirect_uris: Annotated[list[str] | None | UnsetType, words.REDIRECT_URIS] = UNSET
+    confirmation: Annotated[Confirmation | UnsetType, words.CONFIRMATION] = UNSET
 
 
 class KeyInput(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What a new API key may do, and where."""
 
-    scopes: list[Action] = msgspec.field(default_factory=lambda: list(DEFAULT_ACTIONS))
-    bounds: KeyBounds | UnsetType = UNSET
+    scopes: Annotated[list[Action], words.KEY_SCOPES] = msgspec.field(default_factory=lambda: list(DEFAULT_ACTIONS))
+    bounds: Annotated[KeyBounds | UnsetType, words.KEY_BOUNDS] = UNSET
 
 
 class IntegrationInput(msgspec.Struct, kw_only=True):
     """What to set of an integration; members that are left out keep their value, null clears."""
 
-    enabled: bool | UnsetType = UNSET
-    client_id: str | None | UnsetType = UNSET
-    client_secret: str | None | UnsetType = UNSET
-    scopes: list[str] | None | UnsetType = UNSET
-    settings: dict[str, str | None] | UnsetType = UNSET
+    enabled: Annotated[bool | UnsetType, words.ENABLED] = UNSET
+    client_id: Annotated[str | None | UnsetType, words.CLIENT_ID] = UNSET
+    client_secret: Annotated[str | None | UnsetType, words.CLIENT_SECRET] = UNSET
+    scopes: Annotated[list[str] | None | UnsetType, words.SCOPES] = UNSET
+    settings: Annotated[dict[str, str | None] | UnsetType, words.SETTINGS] = UNSET
 
 
-class CreateApplicationResponse(msgspec.Struct, kw_only=True):
+class CreateApplicationResponse(Answer, kw_only=True):
     """The application that was created."""
 
-    status_code: int = 200
-    status: Literal["OK"] = "OK"
-    data: CreatedApplication
+    data: Annotated[CreatedApplication, DATA]
 
 
-class ApplicationResponse(msgspec.Struct, kw_only=True):
+class ApplicationResponse(Answer, kw_only=True):
     """One application."""
 
-    status_code: int = 200
-    status: Literal["OK"] = "OK"
-    data: ApplicationData
+    data: Annotated[ApplicationData, DATA]
 
 
-class ApplicationsResponse(msgspec.Struct, kw_only=True):
+class ApplicationsResponse(Answer, kw_only=True):
     """All applications."""
 
-    status_code: int = 200
-    status: Literal["OK"] = "OK"
-    data: list[ApplicationData]
+    data: Annotated[list[ApplicationData], DATA]
 
 
-class KeyResponse(msgspec.Struct, kw_only=True):
+class KeyResponse(Answer, kw_only=True):
     """One API key."""
 
-    status_code: int = 200
-    status: Literal["OK"] = "OK"
-    data: KeyData
+    data: Annotated[KeyData, DATA]
 
 
-class KeysResponse(msgspec.Struct, kw_only=True):
+class KeysResponse(Answer, kw_only=True):
     """The API keys of an application."""
 
-    status_code: int = 200
-    status: Literal["OK"] = "OK"
-    data: list[KeyData]
+    data: Annotated[list[KeyData], DATA]
 
 
-class IntegrationResponse(msgspec.Struct, kw_only=True):
+class IntegrationResponse(Answer, kw_only=True):
     """One integration."""
 
-    status_code: int = 200
-    status: Literal["OK"] = "OK"
-    data: IntegrationData
+    data: Annotated[IntegrationData, DATA]
 
 
-class IntegrationsResponse(msgspec.Struct, kw_only=True):
+class IntegrationsResponse(Answer, kw_only=True):
     """The integrations of an application."""
 
-    status_code: int = 200
-    status: Literal["OK"] = "OK"
-    data: list[IntegrationData]
+    data: Annotated[list[IntegrationData], DATA]
 
 
 @api.operation("POST", "/manage/applications", "applicationsCreate", summary="Create application",

@@ -27,6 +27,7 @@ from holdfast.domain.tenancy import Action, Caller, ConsumerScope, Scope
 from holdfast.errors import RequestValidationError
 from holdfast.http import callers
 from holdfast.http.body import read_json
+from holdfast.http.teller import Teller
 from holdfast.usecases.vault import Vault
 
 Security = Literal["key", "admin", "none"]
@@ -67,6 +68,7 @@ class Call:
     vault: Vault
     request: Request
     scope: Scope
+    teller: Teller
 
     @property
     def consumer(self) -> ConsumerScope:
@@ -162,9 +164,10 @@ class Endpoint:
     """Performs one operation, as an ASGI application: Starlette wraps plain functions in layers that cost more than
     the work inside. Errors leave as they are; `holdfast.http.app` turns them into answers."""
 
-    def __init__(self, operation: Operation, vault: Vault, admin_token: str) -> None:
+    def __init__(self, operation: Operation, vault: Vault, admin_token: str, teller: Teller) -> None:
         self._operation = operation
         self._vault = vault
+        self._teller = teller
         self._admin_token = admin_token
         self._once = frozenset(p.param.name for p in operation.parameters if p.param.where == "query")
 
@@ -187,7 +190,7 @@ class Endpoint:
         if operation.body:
             name, type_, body = operation.body
             arguments[name] = _decode(await read_json(request), type_, body)
-        return await operation.handler(Call(self._vault, request, scope), **arguments)
+        return await operation.handler(Call(self._vault, request, scope, self._teller), **arguments)
 
     async def _scope(self, request: Request) -> Scope:
         operation = self._operation
@@ -199,9 +202,9 @@ class Endpoint:
         return Scope("", Caller.own("admin") if operation.security == "admin" else Caller("browser"))
 
 
-def route(operation: Operation, vault: Vault, admin_token: str) -> Route:
+def route(operation: Operation, vault: Vault, admin_token: str, teller: Teller) -> Route:
     """The route that performs `operation`."""
-    made = Route(operation.path, Endpoint(operation, vault, admin_token), methods=[operation.method])
+    made = Route(operation.path, Endpoint(operation, vault, admin_token, teller), methods=[operation.method])
     if made.methods:
         # Starlette answers HEAD wherever it answers GET; a link scanner's HEAD must not spend a state.
         made.methods.discard("HEAD")

@@ -2,8 +2,13 @@
 
 - `keys`          API keys: made, recognised
 - `tenants`       an application's set-up as requests read it, remembered for a second
-- `links`         the signed links that an answer carries, and the states behind them
-- `authorize`     the browser dance: begin, callback, confirm, revoke
+- `links`         the signed links that an answer carries
+- `states`        the states, tokens and redirect URIs behind a browser's steps
+- `steps`         what a browser's step comes to, as values; where a browser may be sent
+- `authorize`     the browser's way to the provider and back
+- `confirm`       a code that waits until the product says who came back
+- `delegate`      a flow that a product begins itself
+- `disconnect`    a grant that its consumer ends
 - `credentials`   the single door to a usable credential, and its renewal
 - `connections`   add, update, import, delete, resource configuration, custom fields
 - `revocations`   grants to be ended at their provider: the first kind of work that no request waits for

@@ -1,29 +1,22 @@
-"""The links that an answer carries, and the states and tokens behind a browser's steps.
+"""The links that an answer carries.
 
-Two states, never one. The *link state* stands in `authorize_url` and `revoke_url` and is opened at our own host:
-a JWS that names the connection. The *flow state* goes to the provider: random, single use, saying nothing; its
-MAC half lets junk be refused before the database is asked.
-
-All of these live for an hour at most, so none names the key that it was made with: while the instance key is being
-replaced, each is compared under the new key and the former one.
+Two states, never one. The *link state* stands in `authorize_url` and `revoke_url` and is opened at our own host: a
+JWS that names the connection. What goes to the provider is a flow state, which says nothing (`states`).
 """
 
 from __future__ import annotations
 
 import base64
 import hmac
-import secrets
 from binascii import b2a_base64
-from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Literal
 
 import msgspec
 
-from holdfast.domain.connection import Connection
-from holdfast.domain.mac import Mac, Macs
-from holdfast.domain.tenancy import ConsumerScope, Scope
+from holdfast.domain.connection import Connection, missing_for_authorization
+from holdfast.domain.tenancy import Caller, ConsumerScope
 from holdfast.errors import OAuthInvalidStateError
+from holdfast.usecases.subject import Subject, find_subject, with_connection
 from holdfast.usecases.vault import Vault
 
 Audience = Literal["authorize", "revoke"]
@@ -31,6 +24,8 @@ Audience = Literal["authorize", "revoke"]
 # A link is opened while the page that shows it is open.
 LINK_LIFETIME = 3600
 LINK_LIMIT = 4096
+# Links of one minute that are kept to be shown again: about a kilobyte each.
+REMEMBERED = 10_000
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _encode = msgspec.json.Encoder().encode
 
@@ -57,17 +52,69 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     jti: str
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """A new random text, and the MAC under which it is stored."""
+class Urls(msgspec.Struct, frozen=True, gc=False):
+    """The links of one connection; None where there is nothing to authorize, or to end."""
 
-    text: str = field(repr=False)
-    mac: bytes
+    authorize: str | None
+    revoke: str | None
+
+    def __repr__(self) -> str:
+        """Without the links, which open something."""
+        return "Urls(***)"
 
 
-def sign(scope: ConsumerScope, vault: Vault, unified_api: str, service_id: str, aud: Audience, jti: str) -> str:
-    """A link state for the connection, valid for an hour."""
-    now = vault.clock.now() // 1000
+NO_URLS = Urls(None, None)
+
+
+class Links:
+    """The links of connections. Each is made once a minute, however often it is shown in it.
+
+    A link counts from the beginning of its minute, so the one that is shown again is the one that would be made.
+    Links open something, so those of an earlier minute are dropped as soon as one of a later minute is asked for.
+    """
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._minute = 0
+        self._made: dict[tuple[str, ...], str] = {}
+
+    def __len__(self) -> int:
+        """How many links are remembered."""
+        return len(self._made)
+
+    def of(self, scope: ConsumerScope, about: Subject) -> Urls:
+        """The links with which the consumer of `scope` authorizes and ends what `about` is about."""
+        oauth = about.connector.auth.oauth
+        if oauth is None or oauth.grant != "authorization_code":
+            return NO_URLS
+        held = about.connection
+        waits = missing_for_authorization(about.connector, held)
+        return Urls(
+            authorize=None if waits else self._url(scope, about, "authorize", ""),
+            revoke=self._url(scope, about, "revoke", grant_name(held)) if held and held.grant else None,
+        )
+
+    def _url(self, scope: ConsumerScope, about: Subject, aud: Audience, jti: str) -> str:
+        minute = self._vault.clock.now() // 60_000
+        if minute != self._minute or len(self._made) >= REMEMBERED:
+            self._minute, self._made = minute, {}
+        service_id = about.connector.id
+        named = (scope.application_id, scope.consumer_id, about.unified_api, service_id, aud, jti)
+        made = self._made.get(named)
+        if made is None:
+            state = sign(scope, self._vault, about.unified_api, service_id, aud, jti, minute * 60)
+            made = f"{self._vault.public_url}/vault/{aud}/{service_id}/{scope.application_id}?state={state}"
+            self._made[named] = made
+        return made
+
+
+def sign(
+    scope: ConsumerScope, vault: Vault, unified_api: str, service_id: str, aud: Audience, jti: str, now: int
+) -> str:
+    """A link state for the connection, valid for an hour from `now` (seconds).
+
+    Signed by hand because every connection in every answer carries one (RFC 7515 section 5.1).
+    """
     link = Link(
         consumer_id=scope.consumer_id,
         unified_api=unified_api,
@@ -79,7 +126,6 @@ def sign(scope: ConsumerScope, vault: Vault, unified_api: str, service_id: str, 
         exp=now + LINK_LIFETIME,
         jti=jti,
     )
-    # Signed by hand because every connection in every answer carries one (RFC 7515 section 5.1).
     signed = _HEADER + b"." + _base64url(_encode(link))
     return (signed + b"." + _base64url(vault.keys.link.digest(signed))).decode()
 
@@ -109,58 +155,13 @@ def grant_name(connection: Connection) -> str:
     return f"{connection.id}.{connection.grant.granted_at if connection.grant else 0}"
 
 
-def new_flow_state(vault: Vault) -> State:
-    """A flow state of 256 random bits followed by their MAC."""
-    random = secrets.token_bytes(32)
-    proof = vault.keys.flow.digest(b"proof" + random)[:16]
-    text = base64.urlsafe_b64encode(random + proof).decode()
-    return State(text, vault.keys.flow.digest(b"store" + random))
-
-
-def flow_state_mac(vault: Vault, text: str) -> tuple[bytes, str]:
-    """The stored MAC of a flow state that a browser brings, and the id of the key that the flow was begun under.
-
-    OAuthInvalidStateError if we never made it.
-    """
-    try:
-        raw = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True) if len(text) == 64 else b""
-    except ValueError:
-        raw = b""
-    random, proof = raw[:32], raw[32:]
-    for key in vault.keys.flow:
-        if hmac.compare_digest(proof, key.digest(b"proof" + random)[:16]):
-            return key.digest(b"store" + random), key.id
-    raise OAuthInvalidStateError()
-
-
-def new_token(keys: Macs) -> State:
-    """A random token of 256 bits and its MAC under the current one of `keys`."""
-    text = secrets.token_urlsafe(32)
-    return State(text, token_mac(keys.current, text))
-
-
-def token_mac(key: Mac, text: str) -> bytes:
-    return key.digest(text.encode("utf-8", "surrogatepass"))
-
-
-def binding_cookie(vault: Vault, state_mac: bytes) -> str:
-    """The name of the cookie that ties a flow to the browser that began it. `__Host-` needs https."""
-    return f"{'__Host-' if vault.secure else ''}hf_{state_mac[:4].hex()}"
-
-
-def callback_context(scope: Scope, vault: Vault, service_id: str) -> str:
-    """What distinguishes the callback of a connector that is not of the shipped catalogue; "" for those that are.
-
-    A provider that a tenant chose never shares a redirect URI with another one, so it cannot pass on a code or
-    receive one (the mix-up of RFC 9700 section 4.4). It is a name and no secret: everybody who sees the redirect URI
-    reads it. So no key is in it, and what is registered at the provider stays right when keys are replaced.
-    """
-    if vault.catalog.is_shipped(service_id):
-        return ""
-    named = f"{len(scope.application_id)}:{scope.application_id}{service_id}"
-    return base64.b32encode(sha256(b"context|" + named.encode()).digest())[:16].decode().lower()
-
-
-def callback_url(vault: Vault, context: str) -> str:
-    """The redirect URI that is registered at the provider."""
-    return f"{vault.public_url}/vault/callback" + (f"/{context}" if context else "")
+async def follow(
+    vault: Vault, service_id: str, application_id: str, text: str, aud: Audience
+) -> tuple[ConsumerScope, Subject, Link]:
+    """Who and what a link state names; OAuthInvalidStateError unless its names are those of the path."""
+    link = read(vault, text, aud)
+    if (link.service_id, link.application_id) != (service_id, application_id):
+        raise OAuthInvalidStateError()
+    scope = ConsumerScope(application_id, Caller.own("link"), link.consumer_id)
+    about = await find_subject(scope, vault, link.unified_api, service_id)
+    return scope, await with_connection(scope, vault, about), link

@@ -1,8 +1,8 @@
 """The schemas of `/openapi.json`: the structs that operations read and answer with, as OpenAPI 3.0.3 spells them.
 
 msgspec writes JSON Schema of 2020-12. Here it gets the spelling of 3.0 (null, constants), the names that the
-Connections API gives its schemas, so that a client generated from the document has classes of the same names, and
-the texts of `holdfast.http.describe.members`. A struct that becomes part of an answer needs nothing but those texts.
+Connections API gives its schemas, so that a client generated from the document has classes of the same names. What a
+member means, its struct says.
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ from typing import Any, get_args
 import msgspec
 
 from holdfast.domain.connection import Health, IntegrationState, State
-from holdfast.domain.manifest.connector import AuthType
-from holdfast.domain.manifest.oauth import GrantType
-from holdfast.http.describe import members
 from holdfast.http.errors import ErrorBody
 from holdfast.http.operations import Operation
+from holdfast.http.wire.words import AuthType, OAuthGrantType
 
 REFS = "#/components/schemas/"
 Schema = dict[str, Any]
@@ -35,7 +33,7 @@ WORDS: dict[str, tuple[Any, str]] = {
     "ConnectionHealth": (Health, "What is wrong with a connection first of all, or `ok`."),
     "IntegrationState": (IntegrationState, "Whether the application has set up what the integration needs."),
     "AuthType": (AuthType, "What kind of credential the service takes."),
-    "OAuthGrantType": (GrantType, "How an OAuth service gives its tokens (RFC 6749 sections 4.1, 4.4 and 4.3)."),
+    "OAuthGrantType": (OAuthGrantType, "How an OAuth service gives its tokens (RFC 6749 sections 4.1, 4.4 and 4.3)."),
 }
 # Schemas that the API has no name for: each stands in the one place where it is used.
 NAMELESS = ("ImportCredentials", "ConfigurationItem", "ConfigurationDefault")
@@ -49,7 +47,7 @@ class Schemas:
     def __init__(self, operations: Sequence[Operation]) -> None:
         types = [ErrorBody, *(type_ for operation in operations for type_ in _types(operation))]
         schemas, found = msgspec.json.schema_components(types, ref_template=REFS + "{name}")
-        self._known = {name: _described(name, schema) for name, schema in found.items()}
+        self._known = {name: _untitled(schema) for name, schema in found.items()}
         self._by_type = dict(zip(map(repr, types), map(self._spelled, schemas), strict=True))
         self.components = {name: self._spelled(s) for name, s in self._known.items() if name not in NAMELESS}
         self.components |= {name: _word(kind, text) for name, (kind, text) in WORDS.items()} | self._errors()
@@ -135,15 +133,9 @@ def _named(schema: Schema) -> Schema:
     return schema
 
 
-def _described(name: str, schema: Schema) -> Schema:
-    """`schema` with what its members mean, and without a title, which would only repeat its name."""
-    shown = {key: value for key, value in schema.items() if key != "title"}
-    texts = {**members.EVERYWHERE, **members.TEXTS.get(name, {})}
-    shown["properties"] = {
-        member: described if "$ref" in described else {**described, "description": texts.get(member, "")}
-        for member, described in schema["properties"].items()
-    }
-    return shown
+def _untitled(schema: Schema) -> Schema:
+    """`schema` without its title, which would only repeat its name."""
+    return {key: value for key, value in schema.items() if key != "title"}
 
 
 def _nullable(schema: Schema) -> Schema:

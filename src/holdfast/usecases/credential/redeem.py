@@ -16,7 +16,7 @@ from holdfast.usecases.credential.complete import complete
 from holdfast.usecases.credential.keep import keep_new
 from holdfast.usecases.credential.obtain import Outcome, obtain
 from holdfast.usecases.credential.setup import check_filled, setup_with
-from holdfast.usecases.links import callback_url
+from holdfast.usecases.states import callback_url
 from holdfast.usecases.subject import Subject
 from holdfast.usecases.vault import Vault
 

@@ -41,7 +41,7 @@ from holdfast.store.connections import Change, Stored
 from holdfast.usecases.credential.keep import keep_refreshed
 from holdfast.usecases.credential.obtain import Outcome, obtain
 from holdfast.usecases.credential.setup import setup_with
-from holdfast.usecases.links import callback_context, callback_url
+from holdfast.usecases.states import callback_context, callback_url
 from holdfast.usecases.subject import Granted, Subject
 from holdfast.usecases.vault import Vault
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -12,6 +12,7 @@ from holdfast.domain.tenancy import DEFAULT_ACTIONS, EVERYWHERE, Action, ApiKey,
 from holdfast.errors import EntityNotFoundError, RequestValidationError
 from holdfast.store import tenants
 from holdfast.usecases import api_keys
+from holdfast.usecases.manage import words
 from holdfast.usecases.manage.scope import operator
 from holdfast.usecases.vault import Vault
 
@@ -24,9 +25,9 @@ CONSUMER_LIMIT = 255
 class BoundConnection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A connection that an API key reaches."""
 
-    consumer_id: str
-    unified_api: str
-    service_id: str
+    consumer_id: Annotated[str, words.CONSUMER_ID]
+    unified_api: Annotated[str, words.UNIFIED_API]
+    service_id: Annotated[str, words.SERVICE_ID]
 
 
 class KeyBounds(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -35,20 +36,20 @@ class KeyBounds(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown
     A member that nobody knows is refused, because what was meant to narrow a key must not be overheard.
     """
 
-    consumers: list[str] | UnsetType = UNSET
-    services: list[str] | UnsetType = UNSET
-    connections: list[BoundConnection] | UnsetType = UNSET
+    consumers: Annotated[list[str] | UnsetType, words.BOUND_CONSUMERS] = UNSET
+    services: Annotated[list[str] | UnsetType, words.BOUND_SERVICES] = UNSET
+    connections: Annotated[list[BoundConnection] | UnsetType, words.BOUND_CONNECTIONS] = UNSET
 
 
 class KeyData(msgspec.Struct, kw_only=True, omit_defaults=True):
     """An API key; `api_key` only in the answer that makes it, `bounds` only where it has any."""
 
-    id: str
-    scopes: list[str]
-    last_four: str
-    created_at: int
-    bounds: KeyBounds | UnsetType = UNSET
-    api_key: str | UnsetType = UNSET
+    id: Annotated[str, words.KEY_ID]
+    scopes: Annotated[list[str], words.KEY_SCOPES]
+    last_four: Annotated[str, words.LAST_FOUR]
+    created_at: Annotated[int, words.CREATED_AT]
+    bounds: Annotated[KeyBounds | UnsetType, words.KEY_BOUNDS] = UNSET
+    api_key: Annotated[str | UnsetType, words.KEY_TEXT] = UNSET
 
 
 async def create_key(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
@@ -14,6 +15,7 @@ from holdfast.domain.tenancy import Application, Confirmation
 from holdfast.errors import EntityNotFoundError, RequestValidationError
 from holdfast.store import Store, tenants
 from holdfast.usecases import api_keys
+from holdfast.usecases.manage import words
 from holdfast.usecases.manage.scope import change, operator
 from holdfast.usecases.vault import Vault
 
@@ -34,18 +36,18 @@ class ApplicationChange(msgspec.Struct, frozen=True, kw_only=True):
 class ApplicationData(msgspec.Struct, kw_only=True):
     """An application."""
 
-    application_id: str
-    name: str
-    redirect_uris: list[str]
-    confirmation: Confirmation
-    created_at: int
+    application_id: Annotated[str, words.APPLICATION_ID]
+    name: Annotated[str, words.NAME]
+    redirect_uris: Annotated[list[str], words.REDIRECT_URIS]
+    confirmation: Annotated[Confirmation, words.CONFIRMATION]
+    created_at: Annotated[int, words.CREATED_AT]
 
 
 class CreatedApplication(msgspec.Struct, kw_only=True):
     """A new application; its key is shown here once."""
 
-    application_id: str
-    api_key: str
+    application_id: Annotated[str, words.APPLICATION_ID]
+    api_key: Annotated[str, words.FIRST_KEY]
 
 
 async def create_application(

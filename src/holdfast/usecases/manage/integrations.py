@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Annotated
 
 import msgspec
 import structlog
@@ -16,8 +17,9 @@ from holdfast.domain.manifest.connector import Connector
 from holdfast.domain.tenancy import Integration, IntegrationSecrets
 from holdfast.errors import EntityNotFoundError, IntegrityError, RequestValidationError
 from holdfast.store import Store, integrations, tenants
-from holdfast.usecases.links import callback_context, callback_url
+from holdfast.usecases.manage import words
 from holdfast.usecases.manage.scope import change, operator
+from holdfast.usecases.states import callback_context, callback_url
 from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
@@ -43,15 +45,15 @@ class IntegrationChange(msgspec.Struct, frozen=True, kw_only=True):
 class IntegrationData(msgspec.Struct, kw_only=True):
     """An integration; secrets are told by whether they are set."""
 
-    unified_api: str
-    service_id: str
-    enabled: bool
+    unified_api: Annotated[str, words.UNIFIED_API]
+    service_id: Annotated[str, words.SERVICE_ID]
+    enabled: Annotated[bool, words.ENABLED]
     integration_state: IntegrationState
-    client_id: str | None
-    has_client_secret: bool
-    scopes: list[str] | None
-    settings_set: list[str]
-    redirect_uri: str | None
+    client_id: Annotated[str | None, words.CLIENT_ID]
+    has_client_secret: Annotated[bool, words.HAS_CLIENT_SECRET]
+    scopes: Annotated[list[str] | None, words.SCOPES]
+    settings_set: Annotated[list[str], words.SETTINGS_SET]
+    redirect_uri: Annotated[str | None, words.REDIRECT_URI]
 
 
 async def put_integration(
