@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from accounts import open_account
+from nodes import another_node
 
 from holdfast.testing.harness import RETURN_TO, SERVICE, Deployment
 from holdfast.testing.provider import Behaviour, RawAnswer, fail, stall
@@ -48,6 +49,17 @@ async def test_a_validation_that_joins_a_use_is_told_of_its_failure(vault: Deplo
 
     assert (used.status, validated.status) == (200, 401)
     assert vault.provider.calls["token:refresh_token"] == 1
+
+
+async def test_validations_on_two_nodes_at_once_come_to_an_end(vault: Deployment) -> None:
+    """Whoever finds that another node has just proved the credential is content with that."""
+    await vault.connect()
+
+    async with another_node(vault) as other:
+        replies = await asyncio.gather(*(node.post(f"{ONE}/validate") for node in (vault, other) * 5))
+
+    assert {reply.status for reply in replies} == {200}
+    assert vault.provider.calls["token:refresh_token"] <= 10
 
 
 async def test_a_browser_that_goes_away_does_not_part_a_code_from_its_grant(vault: Deployment) -> None:

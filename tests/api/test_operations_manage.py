@@ -132,7 +132,7 @@ async def test_what_pasting_brought_along_is_no_part_of_a_client(vault: Deployme
     reply = await vault.manage("PUT", where, json={"client_id": " 5f1c2a ", "client_secret": "s3\n"})
 
     scope = Scope(vault.application_id, Caller.own("test"))
-    stored = await integrations.one(scope, vault.vault.store, "crm", "pipedrive")
+    stored = await integrations.unseal(scope, vault.vault.store, "crm", "pipedrive")
     assert reply.data["client_id"] == "5f1c2a"
     assert stored.client.client_secret.reveal() == "s3"
 

@@ -118,7 +118,7 @@ async def test_a_wrong_client_secret_costs_no_connection(alice: Account) -> None
     await alice.vault.integrate(SERVICE, client_secret=alice.client.client_secret)
 
     assert (refused.status, refused.body["type_name"]) == (422, "OAuthConnectorError")
-    assert (blamed["state"], blamed["health"], blamed["last_refresh_failed_at"]) == ("callable", "ok", 0)
+    assert (blamed["state"], blamed["health"], blamed["credentials_expire_at"]) == ("callable", "pending_refresh", 0)
     assert (await alice.validate()).data["state"] == "callable"
 
 

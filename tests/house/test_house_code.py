@@ -23,6 +23,10 @@ MAY_REVEAL = {
     "src/holdfast/grants/revoke.py",
     "src/holdfast/grants/token.py",
     "src/holdfast/outbound/tls.py",
+    "src/holdfast/domain/masking.py",
+    "src/holdfast/store/integrations.py",
+    "src/holdfast/store/revocations.py",
+    "src/holdfast/store/rows.py",
     "src/holdfast/store/tenants.py",
     "src/holdfast/usecases/credential/setup.py",
     "src/holdfast/usecases/manage/integrations.py",
@@ -80,7 +84,7 @@ def unscoped(root: Path) -> list[str]:
         for file in sources(root, f"{PRODUCT}/store")
         for function in parse(file).body
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and not function.name.startswith("_")
-        if "Store" in _annotations(function) and _annotations(function)[0] != "Scope"
+        if "Store" in _annotations(function) and _annotations(function)[0] not in ("Scope", "ConsumerScope")
     ]
 
 

@@ -69,11 +69,13 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class RefreshFailure(msgspec.Struct, frozen=True):
-    """The last failed refresh. `until` (ms): nobody is asked again before. `code` and `status` are the provider's."""
+    """The last failed refresh. `until` (ms): nobody is asked again before. `integration` is the version of the
+    application's set-up that was refused. `code` and `status` are the provider's."""
 
     outcome: Literal["rejected", "misconfigured", "deferred"]
     at: int
     until: int
+    integration: int = 0
     code: str | None = None
     status: int | None = None
 
@@ -328,6 +330,12 @@ def disconnected(connection: Connection, now: int) -> Connection:
     )  # fmt: skip
 
 
-def cooling_down(connection: Connection, now: int) -> int:
-    """Milliseconds until a failed refresh may be tried again; 0 if it may be now."""
-    return max(0, connection.failure.until - now) if connection.failure else 0
+def cooling_down(connection: Connection, integration: Integration, now: int) -> int:
+    """Milliseconds until a failed refresh may be tried again; 0 if it may be now.
+
+    An OAuth client that was refused and has been set up anew since is tried at once.
+    """
+    failure = connection.failure
+    if failure is None or (failure.outcome == "misconfigured" and failure.integration != integration.version):
+        return 0
+    return max(0, failure.until - now)

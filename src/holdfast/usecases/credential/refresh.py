@@ -21,7 +21,7 @@ from holdfast.domain.connection import (
     refresh_failed,
 )
 from holdfast.domain.event import EventType
-from holdfast.domain.tenancy import ConsumerScope
+from holdfast.domain.tenancy import ConsumerScope, Integration
 from holdfast.errors import (
     ConnectorCredentialsError,
     EgressRefused,
@@ -111,9 +111,11 @@ async def _refresh(scope: ConsumerScope, vault: Vault, asked: Granted, *, force:
         if stored is None or stored.connection.grant is None:
             return Outcome(asked.with_connection(None), asked=False, error=ConnectorCredentialsError())
         subject, now = asked.holding(stored.connection).granted(), vault.clock.now()
-        if not subject.connection.same_grant(asked.connection) or (not force and is_fresh(subject, now)):
+        if not subject.connection.same_grant(asked.connection):
+            return Outcome(subject)  # somebody else has asked meanwhile, and was answered
+        if not force and is_fresh(subject, now):
             return Outcome(subject, asked=False)
-        if cooling_down(subject.connection, now):
+        if cooling_down(subject.connection, subject.integration, now):
             return Outcome(subject, asked=False, error=_same_answer(subject.connection, now))
         lease = await attempts.take(scope, vault.store, subject.connection, LEASE)
         if lease is not None:
@@ -129,7 +131,7 @@ async def _under(lease: Lease, scope: ConsumerScope, vault: Vault, subject: Gran
         stored = await connections.stored(scope, vault.store, subject.unified_api, subject.connector.id)
         if stored is None or not stored.connection.same_grant(subject.connection):
             # Somebody reconnected after the lease was taken: that grant is new, and not ours to spend.
-            return Outcome(subject.with_connection(stored.connection if stored else None), asked=False)
+            return Outcome(subject.with_connection(stored.connection if stored else None))
         outcome = await _ask(scope, vault, subject, stored)
         if outcome.error is None:
             return outcome
@@ -161,7 +163,7 @@ async def _ask(scope: ConsumerScope, vault: Vault, subject: Granted, stored: Sto
 async def _note(scope: ConsumerScope, vault: Vault, subject: Granted, error: HoldfastError) -> Outcome:
     """Writes down what a failed refresh means, on the grant that it concerns."""
     asked, now = subject.connection, vault.clock.now()
-    failure = _failure(error, now)
+    failure = _failure(error, subject.integration, now)
     log.warning(
         "refresh_failed", connection=asked.id, service=asked.service_id, outcome=type(error).__name__,
         status=failure.status, code=failure.code,
@@ -180,13 +182,14 @@ async def _note(scope: ConsumerScope, vault: Vault, subject: Granted, error: Hol
     return Outcome(subject.with_connection(after), error=None if replaced else error)
 
 
-def _failure(error: HoldfastError, now: int) -> RefreshFailure:
+def _failure(error: HoldfastError, integration: Integration, now: int) -> RefreshFailure:
     kinds = {GrantRejected: "rejected", GrantMisconfigured: "misconfigured", EgressRefused: "misconfigured"}
     wait = min(max(COOLDOWN, 1000 * (getattr(error, "retry_after", None) or 0)), COOLDOWN_LIMIT)
     return RefreshFailure(
         outcome=kinds.get(type(error), "deferred"),  # type: ignore[arg-type]
         at=now,
         until=now + wait,
+        integration=integration.version,
         code=getattr(error, "code", None),
         status=getattr(error, "status", None),
     )
@@ -201,7 +204,7 @@ def _same_answer(connection: Connection, now: int) -> ProviderError:
         return GrantRejected(said, code=failure.code, status=failure.status)
     if failure.outcome == "misconfigured":
         return GrantMisconfigured(said, code=failure.code, status=failure.status)
-    seconds = -(-cooling_down(connection, now) // 1000)
+    seconds = -(-(failure.until - now) // 1000)
     return GrantDeferred(said, code=failure.code, status=failure.status, retry_after=seconds)
 
 

@@ -121,7 +121,7 @@ async def _admitted(scope: ConsumerScope, vault: Vault, subject: Subject, purpos
 async def _stored(scope: ConsumerScope, vault: Vault, subject: Subject) -> tuple[Held, Stored]:
     stored = await connections.stored(scope, vault.store, subject.unified_api, subject.connector.id)
     if stored is None:
-        raise InvalidStateError("The consumer has not added this connection.")
+        raise InvalidStateError("The connection is not authorized yet.")
     return subject.holding(stored.connection), stored
 
 
