@@ -282,3 +282,34 @@ async def test_an_api_key_cannot_take_the_place_of_another(vault: Deployment, st
     await relabel(vault, "api_keys", mac=own["mac"])
 
     assert (await vault.get(PATH, headers={"authorization": f"Bearer {stranger.api_key}"})).status == 401
+
+
+async def test_a_connection_that_was_given_to_another_consumer_is_of_no_use(vault: Deployment) -> None:
+    """Whoever writes to the database cannot make the vault use one customer's token for another."""
+    await vault.connect()
+    called = len(vault.network.requests)
+    await relabel(vault, "connections", consumer_id="attacker")
+
+    used = await vault.get(f"{PATH}/leads/custom-fields", consumer="attacker")
+    told = await vault.connection(consumer="attacker")
+
+    assert used.status == 401
+    assert (told["state"], told["health"]) == ("added", "needs_auth")
+    assert len(vault.network.requests) == called
+
+
+@pytest.mark.parametrize("column", ["service_id", "unified_api", "application_id", "id"])
+async def test_a_token_goes_to_no_other_service(vault: Deployment, stranger: Stranger, column: str) -> None:
+    """A row that says that it belongs elsewhere opens nothing, and nothing of it is sent anywhere."""
+    await vault.connect()
+    called = len(vault.network.requests)
+    row = {"service_id": ELSEWHERE, "unified_api": LEAD, "application_id": stranger.application_id, "id": "0" * 32}
+    await relabel(vault, "connections", **{column: row[column]})
+    where = f"/vault/connections/{LEAD if column == 'unified_api' else 'crm'}"
+    headers = stranger.headers if column == "application_id" else {}
+
+    service = ELSEWHERE if column == "service_id" else SERVICE
+    used = await vault.get(f"{where}/{service}/leads/custom-fields", headers=headers)
+
+    assert used.status in (401, 404)
+    assert len(vault.network.requests) == called

@@ -15,6 +15,7 @@ import msgspec
 from holdfast.domain.tenancy import Caller, ConsumerScope
 from holdfast.errors import OAuthInvalidStateError
 from holdfast.store import Store
+from holdfast.store.rows import key_of
 from holdfast.store.seal.envelope import Place
 
 # A flow lives as long as somebody may take to log in and consent; a confirmation as long as a pop-up may stay open.
@@ -88,7 +89,7 @@ class Pending:
 async def begin(scope: ConsumerScope, store: Store, state_mac: bytes, flow: Flow) -> None:
     """Remembers `flow` under its state's MAC, and forgets the oldest of too many."""
     now = store.clock.now()
-    connection = _key(scope, flow.unified_api, flow.service_id)
+    connection = key_of(scope, flow.unified_api, flow.service_id)
     said = {
         **connection,
         "state_mac": state_mac,
@@ -138,7 +139,7 @@ async def await_confirmation(scope: ConsumerScope, store: Store, token_mac: byte
         "captured": pending.captured,
     }
     said = {
-        **_key(scope, pending.unified_api, pending.service_id),
+        **key_of(scope, pending.unified_api, pending.service_id),
         "token_mac": token_mac,
         "expires_at": now + CONFIRMATION_LIFETIME,
     }
@@ -169,15 +170,6 @@ async def spend_confirmation(scope: ConsumerScope, store: Store, token_mac: byte
         emptied=b"",
     )
     return row is not None
-
-
-def _key(scope: ConsumerScope, unified_api: str, service_id: str) -> dict[str, Any]:
-    return {
-        "application_id": scope.application_id,
-        "consumer_id": scope.consumer_id,
-        "unified_api": unified_api,
-        "service_id": service_id,
-    }
 
 
 async def _seal(store: Store, scope: ConsumerScope, place: Place, value: Any) -> bytes:

@@ -1,8 +1,11 @@
 """The way of a credential: obtained, kept, refreshed, used.
 
-- `use`      the gate: whoever uses a credential comes through it
-- `setup`    what a grant needs to know of a subject
-- `redeem`   from a code to a connection
-- `refresh`  a token that is about to expire
-- `keep`     what a provider granted, stored
+- `use`        the gate: whoever uses a credential, of whatever kind, comes through it
+- `setup`      what a grant needs to know of a subject
+- `obtain`     asking the provider, then keeping what it grants; an `Outcome` that each waiter judges
+- `refresh`    a token that is about to expire; `exchange`: stored credentials for a token; `redeem`: a code
+- `keep`       what a provider granted, stored
+- `complete`   what a connector's own calls fill in afterwards
+
+To add a use of credentials: a `Purpose` in `use`, and `call` or `use` with it.
 """
