@@ -61,7 +61,12 @@ async def refresh(scope: ConsumerScope, vault: Vault, subject: Granted, *, force
     force = force and _refreshes_early(subject)
     key = ("refresh", scope.application_id, subject.connection.id)
     while True:
-        outcome = await vault.flights.join(key, lambda: _refresh(scope, vault, subject, force=force))
+        try:
+            outcome = await vault.flights.join(key, lambda: _refresh(scope, vault, subject, force=force))
+        except Unavailable:  # the answer will be kept when it comes; until then the old token may do
+            if force or not _serves(subject, vault.clock.now()):
+                raise
+            return
         if outcome.asked or outcome.error or not force:
             break  # a flight that found nothing to do is no answer to somebody who wants to know
     if outcome.error and (force or not _serves(outcome.subject, vault.clock.now())):
