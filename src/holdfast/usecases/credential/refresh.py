@@ -60,15 +60,12 @@ async def refresh(scope: ConsumerScope, vault: Vault, subject: Granted, *, force
     """
     force = force and _refreshes_early(subject)
     key = ("refresh", scope.application_id, subject.connection.id)
-    while True:
-        try:
-            outcome = await vault.flights.join(key, lambda: _refresh(scope, vault, subject, force=force))
-        except Unavailable:  # the answer will be kept when it comes; until then the old token may do
-            if force or not _serves(subject, vault.clock.now()):
-                raise
-            return
-        if outcome.asked or outcome.error or not force:
-            break  # a flight that found nothing to do is no answer to somebody who wants to know
+    try:
+        outcome = await vault.flights.join(key, lambda: _refresh(scope, vault, subject))
+    except Unavailable:  # the answer will be kept when it comes; until then the old token may do
+        if force or not _serves(subject, vault.clock.now()):
+            raise
+        return
     if outcome.error and (force or not _serves(outcome.subject, vault.clock.now())):
         raise outcome.error
 
@@ -108,25 +105,23 @@ def _serves(subject: Subject, now: int) -> bool:
     return grant is not None and grant.alive(now)
 
 
-async def _refresh(scope: ConsumerScope, vault: Vault, asked: Granted, *, force: bool) -> Outcome:
-    """Whoever finds the work done by somebody else goes home."""
+async def _refresh(scope: ConsumerScope, vault: Vault, asked: Granted) -> Outcome:
+    """Whoever finds that another grant has taken the place of the one to be refreshed goes home."""
     waited = 0.0
     while True:
         stored = await connections.stored(scope, vault.store, asked.unified_api, asked.connector.id)
         if stored is None or stored.connection.grant is None:
-            return Outcome(asked.with_connection(None), asked=False, error=ConnectorCredentialsError())
+            return Outcome(asked.with_connection(None), error=ConnectorCredentialsError())
         subject, now = asked.holding(stored.connection).granted(), vault.clock.now()
         if not subject.connection.same_grant(asked.connection):
-            return Outcome(subject)  # somebody else has asked meanwhile, and was answered
-        if not force and is_fresh(subject, now):
-            return Outcome(subject, asked=False)
+            return Outcome(subject)
         if cooling_down(subject.connection, subject.integration, now):
-            return Outcome(subject, asked=False, error=_same_answer(subject.connection, now))
+            return Outcome(subject, error=_same_answer(subject.connection, now))
         lease = await attempts.take(scope, vault.store, subject.connection, LEASE)
         if lease is not None:
             return await _under(lease, scope, vault, subject)
         if waited >= WAIT_LIMIT:
-            return Outcome(subject, asked=False, error=Unavailable("Another process is refreshing this credential."))
+            return Outcome(subject, error=Unavailable("Another process is refreshing this credential."))
         await vault.clock.sleep(WAIT)
         waited += WAIT
 
