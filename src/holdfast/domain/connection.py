@@ -159,18 +159,26 @@ def missing(connector: Connector, connection: Connection) -> list[str]:
     return [s.id for s in connector.at("connection") if s.required and not has_value(s, connection)]
 
 
+def missing_by_hand(connector: Connector, connection: Connection) -> list[str]:
+    """Those of `missing` that only the consumer can give, and before the account is reached: what the service fills in
+    and what is chosen from the account's own options come later."""
+    later = {s.id for s in connector.settings if s.filled_by != "user" or s.options_from}
+    return [id for id in missing(connector, connection) if id not in later]
+
+
 def missing_for_authorization(connector: Connector, connection: Connection | None) -> list[str]:
     """The ids of settings that the authorize link needs and that have no value."""
     return [s.id for s in connector.at("connection") if s.before_authorize and not has_value(s, connection)]
 
 
 def has_credentials(connection: Connection, connector: Connector) -> bool:
-    """Whether what the service asks for has been given: a grant for OAuth, every required field otherwise."""
+    """Whether what the service asks for has been given: a grant for OAuth, every field of the form otherwise that is
+    not filled from the account itself."""
     if connector.auth.type == "none":
         return True
     if connection.unreadable_at or (connector.auth.oauth is not None and connection.grant is None):
         return False
-    return connector.auth.type == "oauth2" or not missing(connector, connection)
+    return connector.auth.type == "oauth2" or not missing_by_hand(connector, connection)
 
 
 def state(connection: Connection | None, connector: Connector, now: int) -> State:
