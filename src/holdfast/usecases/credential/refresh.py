@@ -8,8 +8,6 @@ connection and a pause, and the old token serves while it lives.
 
 from __future__ import annotations
 
-import contextlib
-
 import structlog
 
 from holdfast.domain.connection import (
@@ -36,9 +34,9 @@ from holdfast.grants.token import GRANTS
 from holdfast.grants.token import Granted as Answer
 from holdfast.grants.token import refresh as refresh_flow
 from holdfast.store import attempts, connections
-from holdfast.store.attempts import Lease
 from holdfast.store.connections import Change, Stored
 from holdfast.usecases.credential.keep import keep_refreshed
+from holdfast.usecases.credential.lease import held
 from holdfast.usecases.credential.obtain import Outcome, obtain
 from holdfast.usecases.credential.setup import setup_with
 from holdfast.usecases.states import callback_context, callback_url
@@ -47,8 +45,7 @@ from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
 
-# Longer than an outbound call and the first tries to save its answer, so that a holder who is alive keeps its lease.
-LEASE = 30_000
+# Seconds between two looks at a row that another process has leased, and how long that is waited for.
 WAIT, WAIT_LIMIT = 0.025, 20.0
 
 
@@ -117,29 +114,27 @@ async def _refresh(scope: ConsumerScope, vault: Vault, asked: Granted, *, force:
             return Outcome(subject, asked=False)
         if cooling_down(subject.connection, subject.integration, now):
             return Outcome(subject, asked=False, error=_same_answer(subject.connection, now))
-        lease = await attempts.take(scope, vault.store, subject.connection, LEASE)
-        if lease is not None:
-            return await _under(lease, scope, vault, subject)
+        # Whoever waits only reads: SQLite has one writer, and PostgreSQL keeps each version of a row until it is swept.
+        if not stored.leased and (
+            lease := await attempts.take(scope, vault.store, subject.connection, vault.lease.duration)
+        ):
+            async with held(scope, vault, lease):
+                return await _under_lease(scope, vault, subject)
         if waited >= WAIT_LIMIT:
             return Outcome(subject, asked=False, error=Unavailable("Another process is refreshing this credential."))
         await vault.clock.sleep(WAIT)
         waited += WAIT
 
 
-async def _under(lease: Lease, scope: ConsumerScope, vault: Vault, subject: Granted) -> Outcome:
-    try:
-        stored = await connections.stored(scope, vault.store, subject.unified_api, subject.connector.id)
-        if stored is None or not stored.connection.same_grant(subject.connection):
-            # Somebody reconnected after the lease was taken: that grant is new, and not ours to spend.
-            return Outcome(subject.with_connection(stored.connection if stored else None))
-        outcome = await _ask(scope, vault, subject, stored)
-        if outcome.error is None:
-            return outcome
-        return await _note(scope, vault, subject, outcome.error)
-    finally:
-        # A lease that cannot be given back runs out; that must not hide what happened under it.
-        with contextlib.suppress(Unavailable):
-            await attempts.release(scope, vault.store, subject.connection, lease)
+async def _under_lease(scope: ConsumerScope, vault: Vault, subject: Granted) -> Outcome:
+    stored = await connections.stored(scope, vault.store, subject.unified_api, subject.connector.id)
+    if stored is None or not stored.connection.same_grant(subject.connection):
+        # Refreshed or reconnected between the look and the lease: that grant is new, and not ours to spend.
+        return Outcome(subject.with_connection(stored.connection if stored else None))
+    outcome = await _ask(scope, vault, subject, stored)
+    if outcome.error is None:
+        return outcome
+    return await _note(scope, vault, subject, outcome.error)
 
 
 async def _ask(scope: ConsumerScope, vault: Vault, subject: Granted, stored: Stored) -> Outcome:
