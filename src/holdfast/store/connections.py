@@ -28,7 +28,7 @@ from holdfast.store.rows import COLUMNS, KEY, READ, key_of
 ATTEMPTS = 30
 
 _ONE = f"SELECT {READ} FROM connections WHERE {KEY}"
-_STORED = f"SELECT {READ}, credential, secrets FROM connections WHERE {KEY}"
+_STORED = f"SELECT {READ}, credential, secrets, lease_until > :db_now AS leased FROM connections WHERE {KEY}"
 _OF_CONSUMER = f"SELECT {READ} FROM connections WHERE application_id = :application_id AND consumer_id = :consumer_id"
 _INSERT = f"""
 INSERT INTO connections (application_id, consumer_id, unified_api, service_id, id, created_at, version, credential,
@@ -66,6 +66,11 @@ class Stored:
 
     connection: Connection
     row: Row
+
+    @property
+    def leased(self) -> bool:
+        """Whether somebody held the right to refresh it when it was read (`attempts`)."""
+        return bool(self.row["leased"])
 
 
 Decide = Callable[[Connection | None], Change | None]
