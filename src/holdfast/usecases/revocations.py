@@ -18,6 +18,7 @@ from holdfast.domain.tenancy import ConsumerScope
 from holdfast.errors import GrantDeferred, HoldfastError, IntegrityError, Unavailable
 from holdfast.grants.flow import drive
 from holdfast.grants.revoke import Ending, revoke
+from holdfast.grants.sent import Sent
 from holdfast.store import Store, connections, events, revocations
 from holdfast.store.connections import Decide, Stored
 from holdfast.store.jobs import Job
@@ -128,7 +129,7 @@ async def _ask(vault: Vault, revocation: Revocation) -> Ending:
     held, token = subject.holding(revocation.connection), revocation.credential.token
     assert token is not None  # without one there was nothing to end
     known = await setup_with(revocation.scope, vault, held, revocation.credential)
-    return await drive(revoke(known, token, now=vault.clock.now()), vault.door.send)
+    return await drive(revoke(known, token, now=vault.clock.now()), vault.door.send, Sent(known.secrets()))
 
 
 async def _put_off(vault: Vault, revocation: Revocation, error: GrantDeferred) -> None:

@@ -20,6 +20,7 @@ from holdfast.domain.tenancy import Action, ConsumerScope
 from holdfast.errors import ConnectorCredentialsError, GrantRejected, IntegrityError, InvalidStateError
 from holdfast.grants.call import DEAD_TOKEN
 from holdfast.grants.flow import Setup, drive
+from holdfast.grants.sent import Sent
 from holdfast.store import connections
 from holdfast.store.connections import Change, Stored
 from holdfast.usecases.credential.refresh import is_fresh, refresh
@@ -77,13 +78,13 @@ async def call(
     that the token is dead."""
     held, credential = await use(scope, vault, subject, purpose)
     try:
-        return await drive(flow(await setup_with(scope, vault, held, credential)), vault.door.send)
+        return await _driven(vault, flow, await setup_with(scope, vault, held, credential))
     except GrantRejected as error:
         grant = held.connection.grant
         if grant is None or not grant.refreshable or error.code != DEAD_TOKEN:
             raise
     held, credential = await use(scope, vault, subject, purpose, force=True)
-    return await drive(flow(await setup_with(scope, vault, held, credential)), vault.door.send)
+    return await _driven(vault, flow, await setup_with(scope, vault, held, credential))
 
 
 async def try_out(
@@ -101,7 +102,11 @@ async def try_out(
     credential = Credential()
     if any(isinstance(secret, Sealed) for secret in tried.secrets.values()):
         credential = await _opened(scope, vault, *await _stored(scope, vault, subject), VALIDATE)
-    return await drive(flow(await setup_with(scope, vault, held, credential)), vault.door.send)
+    return await _driven(vault, flow, await setup_with(scope, vault, held, credential))
+
+
+async def _driven(vault: Vault, flow: Callable[[Setup], Generator[Request, Response, T]], known: Setup) -> T:
+    return await drive(flow(known), vault.door.send, Sent(known.secrets()))
 
 
 async def admitted(scope: ConsumerScope, vault: Vault, subject: Subject, purpose: Purpose) -> Held:
