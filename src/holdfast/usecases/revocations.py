@@ -37,17 +37,30 @@ LONGEST_RETRY_AFTER = 3600
 
 async def drop_grant(scope: ConsumerScope, vault: Vault, about: Subject, decide: Decide) -> Connection | None:
     """Changes the connection by `decide`, which drops its grant, and ends that grant at the provider."""
-    owed: list[Revocation] = []
+    after, owed = await _given_up(scope, vault, about, decide, leased=True)
+    if owed is not None:
+        with contextlib.suppress(Unavailable):  # the lease runs out, and the next one tries
+            await attempt(vault, owed)
+    return after
+
+
+async def leave_grant(scope: ConsumerScope, vault: Vault, about: Subject, decide: Decide) -> None:
+    """As `drop_grant`, for many at once: whoever works on the queue asks the provider."""
+    await _given_up(scope, vault, about, decide, leased=False)
+
+
+async def _given_up(
+    scope: ConsumerScope, vault: Vault, about: Subject, decide: Decide, *, leased: bool
+) -> tuple[Connection | None, Revocation | None]:
+    """The connection afterwards, and what is owed to its provider."""
+    owed: list[Revocation | None] = [None]
 
     async def owe(tx: Store, held: Stored | None) -> None:
-        found = await _owe(scope, tx, held) if held and _can_be_ended(held.connection, about.connector) else None
-        owed[:] = [found] if found else []
+        ends = held is not None and _can_be_ended(held.connection, about.connector)
+        owed[0] = await _owe(scope, tx, held, leased=leased) if held and ends else None
 
     _, after = await connections.change(scope, vault.store, about.connector, about.unified_api, decide, owe)
-    for revocation in owed:
-        with contextlib.suppress(Unavailable):  # the lease runs out, and the next one tries
-            await attempt(vault, revocation)
-    return after
+    return after, owed[0]
 
 
 async def end_stray(
@@ -64,12 +77,16 @@ async def end_stray(
     vault.bell.ring(revocations.KIND)
 
 
+def can_end(connector: Connector) -> bool:
+    """Whether the provider has a way to end a grant."""
+    return connector.auth.oauth is not None and connector.auth.oauth.revoke is not None
+
+
 def _can_be_ended(connection: Connection, connector: Connector) -> bool:
-    oauth = connector.auth.oauth
-    return connection.grant is not None and oauth is not None and oauth.revoke is not None
+    return connection.grant is not None and can_end(connector)
 
 
-async def _owe(scope: ConsumerScope, tx: Store, held: Stored) -> Revocation | None:
+async def _owe(scope: ConsumerScope, tx: Store, held: Stored, *, leased: bool) -> Revocation | None:
     """None if the credential does not open: it is dropped all the same, and the evidence says so."""
     before = held.connection
     try:
@@ -78,7 +95,7 @@ async def _owe(scope: ConsumerScope, tx: Store, held: Stored) -> Revocation | No
         log.warning("revocation_impossible", connection=before.id, service=before.service_id, outcome="unreadable")
         await revocations.give_up(scope, tx, before, "unreadable")
         return None
-    return await revocations.owe(scope, tx, before, credential, leased=True)
+    return await revocations.owe(scope, tx, before, credential, leased=leased)
 
 
 async def work(vault: Vault, job: Job) -> None:
