@@ -51,9 +51,8 @@ async def test_work_of_another_key_is_not_joined() -> None:
     flights, work = Flights(), Work()
     work.may_end.set()
 
-    assert (
-        await asyncio.gather(flights.join("a", work), flights.join("a", work), flights.join("b", work)) == ["done"] * 3
-    )
+    joined = await asyncio.gather(flights.join("a", work), flights.join("a", work), flights.join("b", work))
+    assert list(joined) == ["done"] * 3
     await flights.join("a", work)
 
     assert work.begun == 3

@@ -34,6 +34,7 @@ from holdfast.errors import (
     RefreshRejected,
     Unavailable,
 )
+from holdfast.grants.sent import Sent
 from holdfast.grants.token import GRANTS
 from holdfast.grants.token import Granted as Answer
 from holdfast.grants.token import refresh as refresh_flow
@@ -156,10 +157,11 @@ async def _ask(scope: ConsumerScope, vault: Vault, subject: Granted, stored: Sto
     outcome = Outcome(subject, error=ConnectorCredentialsError("The connection has no refresh token."))
     if token is not None and token.refresh_token is not None:
         redirect_uri = callback_url(vault, callback_context(scope, vault, subject.connector.id))
-        outcome = await obtain(vault, subject, refresh_flow(known, token, redirect_uri=redirect_uri, now=now), keep)
+        flow = refresh_flow(known, token, redirect_uri=redirect_uri, now=now)
+        outcome = await obtain(vault, subject, flow, Sent(known.secrets()), keep)
     if again and isinstance(outcome.error, GrantRejected | ConnectorCredentialsError):
         # These grants need no refresh token (RFC 6749 section 4.4.3): what was given once is given again.
-        outcome = await obtain(vault, subject, again(known, now), keep)
+        outcome = await obtain(vault, subject, again(known, now), Sent(known.secrets()), keep)
     return outcome
 
 

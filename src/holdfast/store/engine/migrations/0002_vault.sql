@@ -1,10 +1,12 @@
 -- Applications and what they may do. Times are milliseconds since the epoch; lists and objects are JSON text.
+-- deleting_at: since when it is nobody's any more, and its grants are being ended.
 CREATE TABLE applications (
   id TEXT PRIMARY KEY,
   name TEXT NOT NULL,
   redirect_uris TEXT NOT NULL,
   confirmation TEXT NOT NULL,
   created_at BIGINT NOT NULL,
+  deleting_at BIGINT,
   version BIGINT NOT NULL
 );
 
