@@ -1,7 +1,8 @@
 """What the product does, one module for each thing that has to be decided.
 
-- `keys`          API keys: made, recognised
-- `tenants`       an application's set-up as requests read it, remembered for a second
+- `api_keys`      API keys: made, recognised
+- `subject`       an application's set-up as requests read it, remembered for a second (`recent`)
+- `manage`        what operators set up
 - `links`         the signed links that an answer carries
 - `states`        the states, tokens and redirect URIs behind a browser's steps
 - `steps`         what a browser's step comes to, as values; where a browser may be sent
@@ -9,8 +10,10 @@
 - `confirm`       a code that waits until the product says who came back
 - `delegate`      a flow that a product begins itself
 - `disconnect`    a grant that its consumer ends
-- `credentials`   the single door to a usable credential, and its renewal
-- `connections`   add, update, import, delete, resource configuration, custom fields
+- `credential`    the way of a credential: obtained, kept, refreshed, used; `flight` lets nobody ask for one twice
+- `connections`   add, update, import, delete
+- `validate`      credentials tried on demand
+- `resources`     resource configuration, custom fields
 - `revocations`   grants to be ended at their provider: the first kind of work that no request waits for
 - `bell`          wakes this process's worker
 
