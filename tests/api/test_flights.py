@@ -51,10 +51,11 @@ async def test_work_of_another_key_is_not_joined() -> None:
     flights, work = Flights(), Work()
     work.may_end.set()
 
-    joined = await asyncio.gather(flights.join("a", work), flights.join("a", work), flights.join("b", work))
-    assert list(joined) == ["done"] * 3
-    await flights.join("a", work)
+    keys = ["a", "a", "b"]
+    together = await asyncio.gather(*[flights.join(key, work) for key in keys])
+    again = await flights.join("a", work)
 
+    assert [*together, again] == ["done"] * 4
     assert work.begun == 3
 
 

@@ -69,7 +69,7 @@ GRANTS: dict[GrantType, Callable[[Setup, int], TokenFlow]] = {
 
 
 def refresh(setup: Setup, token: OAuthToken, *, redirect_uri: str, now: int) -> TokenFlow:
-    """Renews `token` (RFC 6749 section 6). ConnectorCredentialsError if it has no refresh token."""
+    """Refreshes `token` (RFC 6749 section 6). ConnectorCredentialsError if it has no refresh token."""
     if token.refresh_token is None:
         raise ConnectorCredentialsError("The connection has no refresh token.")
     word = setup.oauth.refresh
