@@ -48,8 +48,10 @@ async def scope_of(request: Request, vault: Vault, *, needs: Action = "connectio
 
 async def _caller(vault: Vault, authorization: bytes) -> Scope:
     """The scope of the key in the header, remembered for its second under a digest: no key's text is kept."""
-    digest = hashlib.sha256(authorization).digest()
-    scope = await vault.recent.get(("caller", digest), partial(_identified, vault, authorization), _owner)
+    named = ("caller", hashlib.sha256(authorization).digest())
+    scope: Scope | None = vault.recent.fresh(named)
+    if scope is None:
+        scope = await vault.recent.get(named, partial(_identified, vault, authorization), _owner)
     if scope is None:
         raise WrongKeyError()
     return scope

@@ -172,6 +172,10 @@ class Endpoint:
         self._teller = teller
         self._admin_token = admin_token
         self._once = frozenset(p.param.name for p in operation.parameters if p.param.where == "query")
+        # Most operations take what stands in their path, as it stands there.
+        self._plain = len(operation.parameters) == operation.path.count("{") and all(
+            p.param.where == "path" and p.type is str and p.argument == p.param.name for p in operation.parameters
+        )
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         answer = await self._perform(Request(scope, receive))
@@ -192,7 +196,10 @@ class Endpoint:
         except WrongKeyError:
             self._guesses.wrong("admin" if operation.security == "admin" else "key", _address(request))
             raise
-        arguments = _arguments(request, operation.parameters, self._once)
+        if self._plain:
+            arguments = {**request.scope["path_params"]}
+        else:
+            arguments = _arguments(request, operation.parameters, self._once)
         if operation.body:
             name, type_, body = operation.body
             arguments[name] = _decode(await read_json(request), type_, body)
