@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from holdfast.domain.connection import Connection
 from holdfast.domain.credential import Sealed, Secret
 from holdfast.domain.manifest.connector import Connector, Setting
-from holdfast.domain.manifest.template import names, render_url
+from holdfast.domain.manifest.template import Values, host_names, names, render_url
 from holdfast.domain.masking import Masks, is_mask, mask, unmask
 from holdfast.errors import ConnectionSettingsError, RequestValidationError
 
@@ -80,14 +80,22 @@ def texts(connector: Connector, settings: Mapping[str, Any]) -> dict[str, str]:
 def check_urls(connector: Connector, connection: Connection, hosts: Iterable[str]) -> None:
     """Checks that every URL the settings lead to is one of the service's. ConnectionSettingsError if not.
 
-    A URL is left out while a value that it needs is still missing. The same check is made again at each use.
+    A URL is left out while a value that its host needs is still missing; one that its path needs is taken for any. The
+    same check is made again at each use.
     """
     known = {**dict.fromkeys(connection.secrets, "x"), **texts(connector, connection.settings)}
     values = {"settings": known, "cred": _SAMPLE, "resource": _SAMPLE, "sys": _SAMPLE, "app": {}}
     hosts = tuple(hosts)
     for url in url_templates(connector):
-        if all(key in values.get(namespace, {}) for namespace, key in names(url)):
-            render_url(url, values, hosts)
+        if all(key in values.get(namespace, {}) for namespace, key in host_names(url)):
+            render_url(url, _supposed(values, names(url)), hosts)
+
+
+def _supposed(values: Values, needed: Iterable[tuple[str, str]]) -> Values:
+    """`values`, with something for those that are `needed` and missing."""
+    missing = [(namespace, key) for namespace, key in needed if key not in values.get(namespace, {})]
+    supposed = {namespace: {k: "x" for n, k in missing if n == namespace} for namespace, _ in missing}
+    return {**values, **{namespace: {**values.get(namespace, {}), **given} for namespace, given in supposed.items()}}
 
 
 def url_templates(connector: Connector) -> list[str]:
@@ -105,7 +113,7 @@ def url_templates(connector: Connector) -> list[str]:
     ]
     requests += [connector.verify.request] if connector.verify else []
     endpoints = [oauth.token.url, oauth.refresh.url, oauth.revoke.url if oauth.revoke else None] if oauth else []
-    return [url for url in [api, *endpoints, *(r.url for r in requests)] if url]
+    return [url for url in [api, *endpoints, *(r.url or f"{api or ''}{r.path or ''}" for r in requests)] if url]
 
 
 def _may_be_sent(connector: Connector, id: str) -> bool:
