@@ -55,9 +55,12 @@ def require_vault(settings: Settings) -> None:
 def prepare(settings: Settings) -> None:
     """Creates the data directory, and on the very first start a master key and an admin token in it.
 
-    SettingsError if something that must be private is not, or if a database exists whose key file is gone.
+    SettingsError if something that must be private is not, if a database exists whose key file is gone, or if the
+    database is gone that was used here.
     """
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _refuse_open_directory(settings.data_dir)
+    _refuse_lost_database(settings)
     key_file = settings.data_dir / MASTER_KEY_FILE
     given = settings.master_key or settings.master_key_file
     if not given and not key_file.exists():
@@ -73,6 +76,25 @@ def prepare(settings: Settings) -> None:
     if not settings.admin_token and not token_file.exists():
         with contextlib.suppress(FileExistsError):
             _write_private(token_file, f"hf_admin_{secrets.token_urlsafe(32)}\n")
+
+
+def _refuse_open_directory(directory: Path) -> None:
+    if directory.stat().st_mode & 0o002:
+        raise SettingsError(f"Every user may write into {directory}; run `chmod 700 {directory}`.")
+
+
+def _refuse_lost_database(settings: Settings) -> None:
+    """A new, empty database in its place would look like a vault whose customers have all left.
+
+    The journal tells that there was one: its directory is made when a credential is opened for the first time.
+    """
+    file = Path(settings.database_url.removeprefix("sqlite:///"))
+    used = settings.database_url.startswith("sqlite:") and (settings.data_dir / JOURNAL).is_dir()
+    if used and not (file.exists() and file.stat().st_size):
+        raise SettingsError(
+            f"The database {file} is missing or empty, and {settings.data_dir} belongs to a vault that was in use. "
+            "Put the database back; for a new vault, name an empty directory with HOLDFAST_DATA_DIR."
+        )
 
 
 def admin_token(settings: Settings) -> str:

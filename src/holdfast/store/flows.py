@@ -22,8 +22,9 @@ from holdfast.store.seal.envelope import Place
 FLOW_LIFETIME = 10 * 60 * 1000
 DELEGATED_LIFETIME = 30 * 60 * 1000
 CONFIRMATION_LIFETIME = 30 * 60 * 1000
-# Of one connection at a time; the oldest goes, so that a link opened again and again fills nothing.
-OPEN_FLOWS = 20
+# Of one connection at a time; the oldest goes, so that a link opened again and again fills nothing. So many that
+# whoever has got hold of a link must open it about once a second to push its consumer's own authorization out.
+OPEN_FLOWS = 500
 TRIES = 5
 
 _BEGIN = """
