@@ -32,7 +32,7 @@
     ├── IntegrityError                  a sealed value did not open; that row fails closed
     └── Unavailable                     a local fault (database, disk); nothing is known to be wrong
 
-Each error says whether trying the same again can help (`retryable`) and who must act (`actor`).
+Each error says whether trying the same again can help (`retryable`: callers are told when) and who must act (`actor`).
 Its `detail` is shown to callers and logged: never put a secret, a URL query or a provider's body in it.
 """
 

@@ -52,9 +52,6 @@ class Catalog:
         connector = self._connectors.get(service_id)
         return connector is not None and unified_api in connector.unified_apis
 
-    def find(self, service_id: str) -> Connector | None:
-        return self._connectors.get(service_id)
-
     def all(self) -> tuple[Connector, ...]:
         """Every connector, by id."""
         return tuple(self._connectors.values())

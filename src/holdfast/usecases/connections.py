@@ -69,7 +69,7 @@ async def every(scope: Scope, vault: Vault, unified_api: str | None, configured:
 async def add(scope: ConsumerScope, vault: Vault, unified_api: str, service_id: str, patch: Patch) -> Subject:
     """Creates the connection, enabled unless the patch says otherwise; an existing one is updated."""
     if patch.enabled is UNSET:
-        patch = msgspec.structs.replace(patch, enabled=True)
+        patch = replace(patch, enabled=True)
     return await update(scope, vault, unified_api, service_id, patch)
 
 
