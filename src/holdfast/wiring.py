@@ -38,7 +38,7 @@ MASTER_KEY_FILE = "master.key"
 ADMIN_TOKEN_FILE = "admin.token"
 JOURNAL = "journal"
 ADMIN_TOKEN_LEAST = 20
-PURPOSES = ("api_key", "link", "flow", "confirm", "cookie")
+PURPOSES = ("api_key", "link", "flow", "confirm", "cookie", "page")
 
 
 def require_vault(settings: Settings) -> None:

@@ -6,14 +6,16 @@ import os
 from collections.abc import Awaitable, Iterator
 
 import structlog
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.errors import EntityNotFoundError, HoldfastError, MethodNotAllowedError
-from holdfast.http import actions, browser, connections, errors, manage, pages
+from holdfast.http import actions, browser, connections, errors, manage, probes
 from holdfast.http.describe.openapi import openapi
 from holdfast.http.operations import Operation, route
+from holdfast.http.pages import landing, refusals, visitor
 from holdfast.http.routes import Routes
 from holdfast.http.teller import Teller
 from holdfast.usecases.vault import Vault
@@ -21,7 +23,7 @@ from holdfast.usecases.vault import Vault
 log = structlog.get_logger()
 
 # The browser's endpoints are navigated to; no page may read them across origins.
-_BROWSER = ("/vault/authorize/", "/vault/callback", "/vault/revoke/", "/oauth/")
+_BROWSER = ("/vault/authorize/", "/vault/callback", "/vault/revoke/", "/oauth/", "/assets/")
 _CORS = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"x-apideck-request-id"),
@@ -40,7 +42,7 @@ _PREFLIGHT = [
 _ALWAYS = ((b"x-content-type-options", b"nosniff"),)
 _SHARED = (*_ALWAYS, *_CORS)
 
-Headers = tuple[tuple[bytes, bytes], ...]
+Added = tuple[tuple[bytes, bytes], ...]
 
 
 def operations() -> list[Operation]:
@@ -54,7 +56,12 @@ def app(vault: Vault, admin_token: str) -> ASGIApp:
     declared = operations()
     document = openapi(declared, vault.public_url)
     teller = Teller(vault)
-    routes = [*(route(o, vault, admin_token, teller) for o in declared), *pages.routes(vault, document)]
+    routes = [
+        *(route(o, vault, admin_token, teller) for o in declared),
+        *browser.forms(vault),
+        *landing.routes(vault),
+        *probes.routes(vault, document),
+    ]
     return Frame(routes)
 
 
@@ -80,7 +87,10 @@ class Frame:
                 # closes, so that nobody takes it for a whole one.
                 log.error("answer_cut_off", error=type(error).__name__, where=_where(error))
                 return
-            await self._refusal(error, scope)(scope, receive, answer)
+            told = self._refusal(error, scope)
+            if browser and visitor.reads_pages(Headers(scope=scope)):
+                told = refusals.refused(error, told)
+            await told(scope, receive, answer)
 
     def _app(self, scope: Scope, browser: bool) -> ASGIApp:
         """What answers a request."""
@@ -115,7 +125,7 @@ class _Answer:
 
     __slots__ = ("_added", "_send", "begun")
 
-    def __init__(self, send: Send, added: Headers) -> None:
+    def __init__(self, send: Send, added: Added) -> None:
         self._send = send
         self._added = added
         self.begun = False

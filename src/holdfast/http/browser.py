@@ -7,19 +7,41 @@ from; nothing here is done for a prefetch or a HEAD.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import msgspec
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
 
-from holdfast.errors import RequestValidationError
 from holdfast.http import errors
 from holdfast.http.body import read_form
 from holdfast.http.connections import ServiceId
 from holdfast.http.operations import Api, Call, Param, single_query
-from holdfast.usecases import authorize, disconnect
-from holdfast.usecases.steps import Confirm, Connected, Disconnected, Failed, Go, Step
+from holdfast.http.pages import forms as form_tokens
+from holdfast.http.pages import outcome, visitor
+from holdfast.http.pages.outcome import Outcome
+from holdfast.http.pages.refusals import said_of
+from holdfast.http.pages.sentences import Said
+from holdfast.http.pages.sheet import Form, page
+from holdfast.usecases import authorize, disconnect, steps
+from holdfast.usecases.steps import (
+    Ask,
+    Binding,
+    Confirm,
+    Connected,
+    Disconnected,
+    Ended,
+    Failed,
+    FetchedAhead,
+    Go,
+    Parties,
+    Step,
+    Visit,
+    origin_of,
+)
 from holdfast.usecases.vault import Vault
 
 api = Api("Connections")
@@ -58,6 +80,12 @@ ONCE = frozenset(("state", "redirect_uri", "scope", "nonce", "code", "error", "e
 FOREIGN_CALLBACK_PAGE = "https://vault.apideck.com/oauth/callback"
 # A URL has to carry it, and a person to read it.
 MESSAGE_LIMIT = 200
+ENDED: dict[Ended, Said] = {
+    "ended": "disconnected", "pending": "disconnected_pending", "here": "disconnected_here",
+}  # fmt: skip
+AGREED = Visit(browser=True, clicked=True, agreed=True)
+
+GoOn = Callable[[Vault, Request, Visit], Awaitable[Response]]
 
 
 @api.operation(
@@ -78,7 +106,7 @@ async def begin(
     nonce: Nonce = None,
 ) -> Response:
     """Sends the consumer's browser to the provider's consent page; the browser comes back to the callback."""
-    return _spelled(call.vault, await authorize.begin(call.vault, service_id, application_id, _query(call)))
+    return await _authorize(call.vault, call.request, visitor.visit(call.request.headers))
 
 
 @api.operation("GET", "/vault/callback", "connectionsCallback", summary="Callback", status=301, security="none")
@@ -155,12 +183,60 @@ async def revoke(
     call: Call, service_id: ServiceId, application_id: ApplicationId, state: LinkState, redirect_uri: RedirectUri = ""
 ) -> Response:
     """Ends the connection's grant, here and at the provider, and sends the browser back."""
-    return _spelled(call.vault, await disconnect.revoke(call.vault, service_id, application_id, _query(call)))
+    return await _revoke(call.vault, call.request, visitor.visit(call.request.headers))
+
+
+def forms(vault: Vault) -> list[Route]:
+    """What the forms of our own pages are sent to: the same links, by POST. They are no part of the API."""
+
+    async def authorize_agreed(request: Request) -> Response:
+        return await _answered(vault, request, _authorize, "stopped")
+
+    async def revoke_agreed(request: Request) -> Response:
+        return await _answered(vault, request, _revoke, "kept")
+
+    return [
+        Route("/vault/authorize/{service_id}/{application_id}", authorize_agreed, methods=["POST"]),
+        Route("/vault/revoke/{service_id}/{application_id}", revoke_agreed, methods=["POST"]),
+    ]
+
+
+async def _answered(vault: Vault, request: Request, go_on: GoOn, declined: Said) -> Response:
+    """What a person said on a page of ours: the link is followed, or left alone."""
+    given = dict(await read_form(request))
+    used = form_tokens.accept(vault, request, given.get("token", ""))
+    if given.get("answer") != "yes":
+        return _forget(await _left_alone(vault, request, declined), vault, used)
+    response = await go_on(vault, request, AGREED)
+    if response.status_code == 301:
+        response.status_code = 303  # the form is not sent once more to where it leads (RFC 9110 section 15.4.4)
+    return _forget(response, vault, used)
+
+
+async def _left_alone(vault: Vault, request: Request, declined: Said) -> Response:
+    """The page that says that nothing was done."""
+    service_id, application_id = _path(request)
+    parties = await steps.parties(vault, service_id, application_id)
+    return page(declined, names=_names(parties))
+
+
+async def _authorize(vault: Vault, request: Request, visit: Visit) -> Response:
+    step = await authorize.begin(vault, *_path(request), _query(vault, request), visit)
+    return _spelled(vault, request, step)
+
+
+async def _revoke(vault: Vault, request: Request, visit: Visit) -> Response:
+    step = await disconnect.revoke(vault, *_path(request), _query(vault, request), visit)
+    return _spelled(vault, request, step)
 
 
 async def _callback(call: Call, context: str) -> Response:
-    step = await authorize.callback(call.vault, context, _query(call), call.request.cookies)
-    return _spelled(call.vault, step)
+    step = await authorize.callback(call.vault, context, _query(call.vault, call.request), call.request.cookies)
+    return _spelled(call.vault, call.request, step)
+
+
+def _path(request: Request) -> tuple[str, str]:
+    return request.path_params["service_id"], request.path_params["application_id"]
 
 
 async def _by_get(call: Call) -> Response:
@@ -172,14 +248,12 @@ async def _by_get(call: Call) -> Response:
     )
 
 
-def _query(call: Call) -> dict[str, str]:
-    headers = call.request.headers
-    purpose = headers.get("sec-purpose", "") + headers.get("purpose", "")
-    if "prefetch" in purpose:
-        raise RequestValidationError("This link does something; it is opened, not fetched ahead.")
-    query = single_query(call.request, ONCE)
+def _query(vault: Vault, request: Request) -> dict[str, str]:
+    if visitor.fetches_ahead(request.headers):
+        raise FetchedAhead()
+    query = single_query(request, ONCE)
     if query.get("redirect_uri") == FOREIGN_CALLBACK_PAGE:
-        query["redirect_uri"] = call.vault.callback_page
+        query["redirect_uri"] = vault.callback_page
     if query.get("scope", "").startswith("["):
         query["scope"] = _listed(query["scope"])
     return query
@@ -193,25 +267,60 @@ def _listed(scope: str) -> str:
         return scope
 
 
-def _spelled(vault: Vault, step: Step) -> Response:
+def _spelled(vault: Vault, request: Request, step: Step) -> Response:
     """What a step came to, as the browser is told."""
     match step:
         case Go(url, binding):
-            return _set(_redirect(url), vault, binding.name, binding.text, binding.lifetime)
-        case Confirm(target, nonce, token, service_id, spent):
+            return _bind(_redirect(url), vault, binding)
+        case Ask():
+            return _asked(vault, request, step)
+        case Confirm(parties, target, nonce, token, service_id, spent):
             # In the fragment, which no server sees and no Referer carries.
             named = urlencode({"nonce": nonce, "confirm_token": token, "service_id": service_id})
-            return _forget(_redirect(f"{target.partition('#')[0]}#{named}"), vault, spent)
-        case Connected(target, spent):
-            return _forget(_redirect(target), vault, spent)
-        case Disconnected(target):
-            # Our own page says what happened; a product's page is returned to exactly as it was named.
-            return _redirect(f"{target}?disconnected" if target == vault.callback_page else target)
+            told = _told(vault, target.partition("#")[0], parties, "waiting")
+            return _forget(_redirect(f"{told}#{named}"), vault, spent)
+        case Connected(parties, target, spent):
+            return _forget(_redirect(_told(vault, target, parties, "connected")), vault, spent)
+        case Disconnected(parties, ended, target):
+            return _redirect(_told(vault, target, parties, ENDED[ended]))
         case Failed():
-            return _redirect(_failure_location(step))
+            return _redirect(_failure_location(vault, step))
 
 
-def _failure_location(failed: Failed) -> str:
+def _asked(vault: Vault, request: Request, step: Ask) -> Response:
+    """The page on which a person agrees, with a form that only this browser can send."""
+    binding, token = form_tokens.issue(vault, request)
+    link = f"{request.url.path}?{request.url.query}"
+    asks = step.what == "connect"
+    shown = page(
+        "ask_connect" if asks else "ask_disconnect",
+        names={**_names(step.parties), "customer": step.customer},
+        facts=_facts(vault, step) if asks else (),
+        form=Form(link, token, danger=not asks),
+    )
+    return _bind(shown, vault, binding)
+
+
+def _facts(vault: Vault, step: Ask) -> list[tuple[str, str, str]]:
+    """Who asks, for whom, from where."""
+    back = origin_of(step.target)
+    site = "" if back is None or back == origin_of(vault.public_url) else back.partition("://")[2]
+    return [
+        ("Asked by", step.parties.application, site),
+        ("For", step.customer, f"an account at {step.parties.application}"),
+        ("From", step.parties.service or "the service", "you sign in there next"),
+    ]
+
+
+def _told(vault: Vault, target: str, parties: Parties, said: Said, code: str = "") -> str:
+    """`target` as it was named; our own page, which knows nothing by itself, with a signed word of what happened."""
+    if target != vault.callback_page:
+        return target
+    told = outcome.signed(vault, Outcome(said, parties.service, parties.application, parties.back, code))
+    return f"{target}?{urlencode({'outcome': told})}"
+
+
+def _failure_location(vault: Vault, failed: Failed) -> str:
     """The target with the error in its query; the fragment, where a token could stand, is dropped."""
     name = errors.type_name(failed.error)
     named = {
@@ -222,8 +331,14 @@ def _failure_location(failed: Failed) -> str:
         "application_id": failed.application_id,
         "ref": errors.reference(name),
     }
-    scheme, host, path, query, _ = urlsplit(failed.target)
+    target = _told(vault, failed.target, failed.parties, said_of(failed.error), name)
+    scheme, host, path, query, _ = urlsplit(target)
     return urlunsplit((scheme, host, path, "&".join(filter(None, [query, urlencode(named)])), ""))
+
+
+def _names(parties: Parties) -> dict[str, str]:
+    known = {"application": parties.application, "service": parties.service}
+    return {role: name for role, name in known.items() if name}
 
 
 def _redirect(location: str) -> Response:
@@ -237,13 +352,14 @@ def _redirect(location: str) -> Response:
     return response
 
 
-def _set(response: Response, vault: Vault, name: str, text: str, lifetime: int) -> Response:
+def _bind(response: Response, vault: Vault, binding: Binding) -> Response:
     """Sets a cookie that the browser also sends when the provider leads it back here (SameSite=Lax)."""
     response.set_cookie(
-        name, text, max_age=lifetime, path="/", secure=vault.secure, httponly=True, samesite="lax"
+        binding.name, binding.text, max_age=binding.lifetime, path="/", secure=vault.secure, httponly=True,
+        samesite="lax",
     )  # fmt: skip
     return response
 
 
 def _forget(response: Response, vault: Vault, name: str | None) -> Response:
-    return _set(response, vault, name, "", 0) if name else response
+    return _bind(response, vault, Binding(name, "", 0)) if name else response

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from holdfast.domain.tenancy import Caller, ConsumerScope
-from holdfast.errors import OAuthInvalidStateError
+from holdfast.domain.tenancy import Caller, ConsumerScope, Scope
+from holdfast.errors import OAuthInvalidStateError, StateFault
 from holdfast.store import Store
 from holdfast.store.seal.envelope import Place
 
@@ -42,6 +42,14 @@ _SPEND = """
 UPDATE flows SET spent_at = :now WHERE state_mac = :state_mac AND spent_at IS NULL AND expires_at > :now
   AND (binding_mac IS NULL OR binding_mac = :binding_mac)
 RETURNING *"""
+
+_KEPT = "SELECT spent_at, expires_at FROM flows WHERE state_mac = :state_mac"
+
+# Of one connection, or of every consumer's where no consumer is given.
+_OF = """application_id = :application_id AND unified_api = :unified_api AND service_id = :service_id
+  AND (CAST(:consumer_id AS TEXT) IS NULL OR consumer_id = :consumer_id) AND spent_at IS NULL"""
+_END = f"UPDATE flows SET spent_at = :now WHERE {_OF}"
+_END_CONFIRMATIONS = f"UPDATE confirmations SET spent_at = :now, sealed = :emptied WHERE {_OF}"
 
 _AWAIT = """
 INSERT INTO confirmations (token_mac, application_id, consumer_id, unified_api, service_id, sealed, tries,
@@ -113,7 +121,7 @@ async def spend(store: Store, state_mac: bytes, binding_mac: bytes) -> tuple[Con
     """
     row = await store.q.one(_SPEND, state_mac=state_mac, binding_mac=binding_mac, now=store.clock.now())
     if row is None:
-        raise OAuthInvalidStateError()
+        raise OAuthInvalidStateError(reason=await _fault(store, state_mac))
     scope = ConsumerScope(row["application_id"], Caller.own("callback"), row["consumer_id"])
     flow = Flow(
         unified_api=row["unified_api"],
@@ -169,6 +177,28 @@ async def spend_confirmation(scope: ConsumerScope, store: Store, token_mac: byte
         emptied=b"",
     )
     return row is not None
+
+
+async def end(scope: Scope, store: Store, unified_api: str, service_id: str) -> None:
+    """Spends what is under way for the scope's consumer, or for every consumer if the scope has none: flows, and codes
+    that wait for a confirmation. For the transaction that deletes, disconnects or switches off."""
+    named = {
+        "application_id": scope.application_id,
+        "consumer_id": scope.consumer,
+        "unified_api": unified_api,
+        "service_id": service_id,
+        "now": store.clock.now(),
+    }
+    await store.q.run(_END, **named)
+    await store.q.run(_END_CONFIRMATIONS, **named, emptied=b"")
+
+
+async def _fault(store: Store, state_mac: bytes) -> StateFault:
+    """Why a state that we made cannot be spent."""
+    row = await store.q.one(_KEPT, state_mac=state_mac)
+    if row is None or row["expires_at"] <= store.clock.now():
+        return "expired"  # it is ours by its MAC, so it was there
+    return "used" if row["spent_at"] is not None else "other_browser"
 
 
 def _key(scope: ConsumerScope, unified_api: str, service_id: str) -> dict[str, Any]:

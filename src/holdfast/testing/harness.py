@@ -148,7 +148,7 @@ class Deployment:
     async def connect(self, consumer: str | None = None, **query: str) -> Page:
         """Connects the sandbox as a person does: opens the link, consents, comes back."""
         url = await self.authorize_url(**query, **({"consumer": consumer} if consumer else {}))
-        page = await self.browser().visit(url)
+        page = await self.browser().visit(url, initiator=RETURN_TO)
         return await page.allow()
 
     async def work(self) -> int:

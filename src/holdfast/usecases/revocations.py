@@ -18,11 +18,12 @@ from holdfast.domain.tenancy import ConsumerScope
 from holdfast.errors import GrantDeferred, HoldfastError, IntegrityError, Unavailable
 from holdfast.grants.flow import drive
 from holdfast.grants.revoke import Ending, revoke
-from holdfast.store import Store, connections, events, revocations
+from holdfast.store import Store, connections, events, flows, revocations
 from holdfast.store.connections import Decide, Stored
 from holdfast.store.jobs import Job
 from holdfast.store.revocations import Revocation
 from holdfast.usecases.credential.setup import setup_with
+from holdfast.usecases.steps import Ended
 from holdfast.usecases.subject import Subject, find_subject
 from holdfast.usecases.vault import Vault
 
@@ -34,19 +35,24 @@ DELAYS = (30, 120, 600, 3600, 4 * 3600, 18 * 3600)
 LONGEST_RETRY_AFTER = 3600
 
 
-async def drop_grant(scope: ConsumerScope, vault: Vault, about: Subject, decide: Decide) -> Connection | None:
-    """Changes the connection by `decide`, which drops its grant, and ends that grant at the provider."""
+async def drop_grant(scope: ConsumerScope, vault: Vault, about: Subject, decide: Decide) -> Ended:
+    """Changes the connection by `decide`, which drops its grant, and ends that grant at the provider.
+
+    With it ends every authorization of the connection that is under way: none that was begun before connects after.
+    """
     owed: list[Revocation] = []
 
     async def owe(tx: Store, held: Stored | None) -> None:
+        await flows.end(scope, tx, about.unified_api, about.connector.id)
         found = await _owe(scope, tx, held) if held and _can_be_ended(held.connection, about.connector) else None
         owed[:] = [found] if found else []
 
-    _, after = await connections.change(scope, vault.store, about.connector, about.unified_api, decide, owe)
+    await connections.change(scope, vault.store, about.connector, about.unified_api, decide, owe)
+    ended = False
     for revocation in owed:
         with contextlib.suppress(Unavailable):  # the lease runs out, and the next one tries
-            await attempt(vault, revocation)
-    return after
+            ended = await attempt(vault, revocation)
+    return ("ended" if ended else "pending") if owed else "here"
 
 
 async def end_stray(

@@ -1,0 +1,52 @@
+"""What operators and their machines ask: whether the process lives and is ready, its figures, the API's description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from holdfast.errors import Unavailable
+from holdfast.http import errors
+from holdfast.http.describe import reference
+from holdfast.usecases.vault import Vault
+
+
+def routes(vault: Vault, document: dict[str, Any]) -> list[Route]:
+    """The routes of these; `document` is what `/openapi.json` answers."""
+    described = msgspec.json.encode(document)
+
+    async def health(request: Request) -> Response:
+        """The process answers."""
+        return _json({"status": "ok"})
+
+    async def ready(request: Request) -> Response:
+        """The database answers too."""
+        try:
+            await vault.store.q.one("SELECT 1 AS one")
+        except Unavailable as error:
+            return errors.answer(error)
+        return _json({"status": "ready"})
+
+    async def metrics(request: Request) -> Response:
+        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def description(request: Request) -> Response:
+        return Response(described, media_type="application/json")
+
+    return [
+        Route("/", lambda request: RedirectResponse("/docs")),
+        Route("/health", health),
+        Route("/ready", ready),
+        Route("/metrics", metrics),
+        Route("/openapi.json", description),
+        Route("/docs", reference.page(document)),
+    ]
+
+
+def _json(members: dict[str, str]) -> Response:
+    return Response(msgspec.json.encode(members), media_type="application/json")
