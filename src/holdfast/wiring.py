@@ -9,6 +9,7 @@ import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import structlog
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope
 from starlette.types import Send as SendMessage
@@ -31,8 +32,11 @@ from holdfast.store.seal.keyring import Keyring
 from holdfast.store.seal.masterkey import GivenKeys, MasterKeys, create_master_key_file
 from holdfast.usecases.bell import Bell
 from holdfast.usecases.flight import Flights
+from holdfast.usecases.manage import applications
 from holdfast.usecases.recent import Recent
 from holdfast.usecases.vault import Keys, Vault
+
+log = structlog.get_logger()
 
 MASTER_KEY_FILE = "master.key"
 ADMIN_TOKEN_FILE = "admin.token"
@@ -116,6 +120,8 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
     """The application on its open vault, with the worker beside it. `clock` stands in for the machine's."""
     token = admin_token(settings)
     async with open_vault(settings, clock=clock) as vault, _housekeeping(vault), worker.running(vault):
+        for warning in await applications.warnings(vault):
+            log.warning("unsafe_setting", what=warning)
         yield app(vault, token)
 
 

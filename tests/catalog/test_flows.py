@@ -82,7 +82,7 @@ class Account:
             assert (await self.vault.post(f"{self.path}/token")).status == 200
             return
         url = await self.vault.authorize_url(self.connector.id, self.unified_api)
-        page = await (await self.vault.browser().visit(url)).allow()
+        page = await (await self.vault.browser().visit(url, initiator=RETURN_TO)).allow()
         assert "error_type" not in page.query, page.query
 
     async def choose(self) -> None:

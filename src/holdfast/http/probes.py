@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -13,7 +14,11 @@ from starlette.routing import Route
 from holdfast.errors import Unavailable
 from holdfast.http import errors
 from holdfast.http.describe import reference
+from holdfast.usecases.manage import applications
 from holdfast.usecases.vault import Vault
+
+# Seconds. Whether the process lives is not to depend on the database.
+WARNINGS_WAIT = 0.5
 
 
 def routes(vault: Vault, document: dict[str, Any]) -> list[Route]:
@@ -21,8 +26,13 @@ def routes(vault: Vault, document: dict[str, Any]) -> list[Route]:
     described = msgspec.json.encode(document)
 
     async def health(request: Request) -> Response:
-        """The process answers."""
-        return _json({"status": "ok"})
+        """The process answers, and says what its operator should change, as far as the database tells it soon."""
+        try:
+            async with asyncio.timeout(WARNINGS_WAIT):
+                warnings = await applications.warnings(vault)
+        except (Unavailable, TimeoutError):
+            warnings = []
+        return _json({"status": "ok", **({"warnings": warnings} if warnings else {})})
 
     async def ready(request: Request) -> Response:
         """The database answers too."""
@@ -48,5 +58,5 @@ def routes(vault: Vault, document: dict[str, Any]) -> list[Route]:
     ]
 
 
-def _json(members: dict[str, str]) -> Response:
+def _json(members: dict[str, Any]) -> Response:
     return Response(msgspec.json.encode(members), media_type="application/json")

@@ -32,11 +32,9 @@ class Navigation:
 
     def headers(self, method: str, url: str) -> dict[str, str]:
         """The headers of the request to `url`."""
-        said = {
-            "Accept": ACCEPT,
-            "Referer": self._referer(url),
-            "Origin": self._origin(url) if method == "POST" else "",
-        }
+        said = {"Accept": ACCEPT, "Referer": self._referer(url)}
+        if method == "POST":
+            said["Origin"] = self._origin(url)
         if is_secure(urlsplit(url)):
             said |= {
                 "Sec-Fetch-Site": self._site(url),

@@ -16,6 +16,7 @@ from holdfast.domain.tenancy import Application, Caller, ConsumerScope, Scope
 from holdfast.errors import (
     ConnectionSettingsError,
     HoldfastError,
+    InvalidStateError,
     OAuthCredentialsNotFoundError,
     OAuthInvalidStateError,
     RequestValidationError,
@@ -92,7 +93,7 @@ async def callback(
     target = flow.redirect_uri or return_target(vault, app, None)
     parties = Parties.of(vault, app, flow.service_id)
     try:
-        return await _answered(scope, vault, flow, parties, target, query, bound if flow.binding_mac else None)
+        return await _answered(scope, vault, flow, mac, parties, target, query, bound if flow.binding_mac else None)
     except OAuthInvalidStateError:
         raise
     except HoldfastError as error:
@@ -144,14 +145,17 @@ async def _answered(
     scope: ConsumerScope,
     vault: Vault,
     flow: Flow,
+    mac: bytes,
     parties: Parties,
     target: str,
     query: Mapping[str, str],
     spent: str | None,
 ) -> Connected | Confirm:
     about = await with_connection(scope, vault, await find_enabled(scope, vault, flow.unified_api, flow.service_id))
+    if flow.ended:
+        raise InvalidStateError(flows.ENDED)
     code, captured = read_callback(await setup(scope, vault, about), query)
-    pending = Pending(flow.unified_api, flow.service_id, code, flow.verifier, flow.context, captured)
+    pending = Pending(flow.unified_api, flow.service_id, code, flow.verifier, flow.context, captured, ("flow", mac))
     if flow.confirms:
         token = await keep(scope, vault, about, pending)
         return Confirm(parties, target, flow.nonce or "", token, flow.service_id, spent)

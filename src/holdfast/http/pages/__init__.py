@@ -9,5 +9,5 @@
 - `refusals`   which page an error is
 
 The pages work without script and load nothing from other hosts. What more is shown to people extends
-`templates/base.html` and the tokens at the top of `static/holdfast.css`.
+`templates/page.html` and the tokens at the top of `static/holdfast.css`.
 """

@@ -18,6 +18,7 @@ SAID: dict[type[HoldfastError], Said] = {
     StalePage: "stale_page",
     FetchedAhead: "ahead",
     errors.CallerError: "invalid_link",
+    errors.InvalidStateError: "overtaken",
     errors.ConsumerError: "settings",
     errors.ConnectorCredentialsError: "failed",
     errors.OperatorError: "not_ready",

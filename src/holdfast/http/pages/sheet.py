@@ -80,7 +80,7 @@ def page(
         "stylesheet": STYLESHEET_PATH,
         "tie": words.tie,
         "heading": _said(words.heading, put),
-        "text": [_said(text, put) for text in words.text],
+        "text": [_said(text, put) for text in words.text.splitlines()],
         "note": words.note and Note(words.note.tone, _said(words.note.title, put), _said(words.note.text, put)),
         "facts": [(name, Name(value).text, more) for name, value, more in facts],
         "service": known.get("service"),

@@ -16,10 +16,10 @@ from holdfast.domain.connection import Connection, connected, filled, refreshed
 from holdfast.domain.credential import Credential
 from holdfast.domain.event import EventType
 from holdfast.domain.tenancy import ConsumerScope
-from holdfast.errors import ConflictError, ConnectionSettingsError, Unavailable
+from holdfast.errors import ConflictError, ConnectionSettingsError, InvalidStateError, Unavailable
 from holdfast.grants.token import Granted as Answer
 from holdfast.store import connections
-from holdfast.store.connections import Change, Decide
+from holdfast.store.connections import Also, Change, Decide
 from holdfast.usecases import revocations
 from holdfast.usecases.credential.setup import check_filled
 from holdfast.usecases.subject import Granted, Held, Subject
@@ -31,8 +31,14 @@ log = structlog.get_logger()
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-async def keep_new(scope: ConsumerScope, vault: Vault, subject: Subject, grant: Answer, *, enable: bool) -> Held:
-    """Stores a new grant on the subject's connection, which is created if need be. `enable` switches it on."""
+async def keep_new(
+    scope: ConsumerScope, vault: Vault, subject: Subject, grant: Answer, *, enable: bool, while_: Also | None = None
+) -> Held:
+    """Stores a new grant on the subject's connection, which is created if need be. `enable` switches it on.
+
+    `while_` raises InvalidStateError, in the same transaction, where nobody wants the grant any more: it is then
+    ended at the provider, and the error goes on.
+    """
     grant = believed(vault, subject, grant)
 
     def decide(before: Connection | None) -> Change:
@@ -40,7 +46,13 @@ async def keep_new(scope: ConsumerScope, vault: Vault, subject: Subject, grant: 
         after = connected(filled(connection, subject.connector, grant.captured), grant.token, vault.clock.now())
         return Change(after.switched_on() if enable else after, grant.token)
 
-    _, after = await save(scope, vault, subject, decide)
+    try:
+        _, after = await save(scope, vault, subject, decide, while_)
+    except InvalidStateError:
+        unwanted = decide(subject.connection).connection
+        assert unwanted is not None
+        await revocations.end_stray(scope, vault, subject, unwanted, Credential(token=grant.token))
+        raise
     assert after is not None  # the decision made one
     return subject.holding(after)
 
@@ -70,13 +82,15 @@ async def keep_refreshed(
 
 
 async def save(
-    scope: ConsumerScope, vault: Vault, subject: Subject, decide: Decide
+    scope: ConsumerScope, vault: Vault, subject: Subject, decide: Decide, also: Also | None = None
 ) -> tuple[Connection | None, Connection | None]:
     """Changes the connection, trying again for as long as the database is not there."""
     try:
         for pause in chain(PAUSES, repeat(PAUSES[-1])):
             try:
-                return await connections.change(scope, vault.store, subject.connector, subject.unified_api, decide)
+                return await connections.change(
+                    scope, vault.store, subject.connector, subject.unified_api, decide, also
+                )
             except (Unavailable, ConflictError):
                 log.warning("granted_token_waits", service=subject.connector.id, seconds=pause)
                 await vault.clock.sleep(pause)

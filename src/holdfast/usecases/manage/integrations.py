@@ -16,7 +16,7 @@ from holdfast.domain.form import pasted
 from holdfast.domain.manifest.connector import Connector
 from holdfast.domain.tenancy import Integration, IntegrationSecrets
 from holdfast.errors import EntityNotFoundError, IntegrityError, RequestValidationError
-from holdfast.store import Store, flows, integrations, tenants
+from holdfast.store import Store, integrations, tenants
 from holdfast.usecases.manage import words
 from holdfast.usecases.manage.scope import change, operator
 from holdfast.usecases.states import callback_context, callback_url
@@ -79,8 +79,6 @@ async def put_integration(
         secrets = None
         if found is None or given.touches_secrets:
             secrets = _secrets(await _opened(tx, before), given, connector)
-        if not changed.enabled:
-            await flows.end(scope, tx, unified_api, service_id)
         return await integrations.put(scope, tx, changed, secrets)
 
     return _data(vault, await change(vault, application_id, attempt))
@@ -107,11 +105,8 @@ async def every_integration(vault: Vault, application_id: str) -> list[Integrati
 
 async def delete_integration(vault: Vault, application_id: str, unified_api: str, service_id: str) -> None:
     """Takes the integration out of the application's list; connections stay, unseen. EntityNotFoundError."""
-    scope = operator(application_id)
-    async with vault.store.transaction() as tx:
-        await flows.end(scope, tx, unified_api, service_id)
-        if not await integrations.delete(scope, tx, unified_api, service_id):
-            raise EntityNotFoundError("integration", f"{unified_api}+{service_id}")
+    if not await integrations.delete(operator(application_id), vault.store, unified_api, service_id):
+        raise EntityNotFoundError("integration", f"{unified_api}+{service_id}")
     vault.recent.forget(application_id)
 
 
