@@ -177,7 +177,13 @@ async def test_only_a_get_does_something(vault: Deployment) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", [("sec-purpose", "prefetch"), ("sec-purpose", "prefetch;prerender"), ("purpose", "Prefetch"), ("x-moz", "prefetch")]
+    "header",
+    [
+        ("sec-purpose", "prefetch"),
+        ("sec-purpose", "prefetch;prerender"),
+        ("purpose", "Prefetch"),
+        ("x-moz", "prefetch"),
+    ],
 )
 async def test_a_prefetch_begins_and_ends_nothing(vault: Deployment, header: tuple[str, str]) -> None:
     """Browsers fetch links ahead; that must neither open a flow nor end a grant."""
