@@ -27,7 +27,12 @@ SCANNERS = {
     "an image": {"accept": "image/*", "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"},
     "a script": {"accept": "*/*", "sec-fetch-site": "cross-site", "sec-fetch-mode": "cors", "sec-fetch-user": "?1"},
 }
-PROGRAMS = ({}, {"accept": "*/*"}, {"accept": "application/json"}, {"accept": "*/*", "sec-fetch-mode": "cors"})
+PROGRAMS: tuple[dict[str, str], ...] = (
+    {},
+    {"accept": "*/*"},
+    {"accept": "application/json"},
+    {"accept": "*/*", "sec-fetch-mode": "cors"},
+)
 
 
 async def revoke_link(vault: Deployment) -> str:
@@ -74,7 +79,7 @@ async def test_who_agrees_goes_on_to_the_service(vault: Deployment) -> None:
     assert is_asked(asked)
     assert provider.url.startswith(PROVIDER_URL)
     assert page.url == RETURN_TO
-    assert [status for method, status, _ in browser.history if method == "POST"][0] == 303
+    assert next(status for method, status, _ in browser.history if method == "POST") == 303
     assert (await vault.connection())["state"] == "callable"
 
 

@@ -119,7 +119,7 @@ async def test_no_artefact_passes_for_another(vault: Deployment) -> None:
 
     mixed = {(a, p): await places[p](artefacts[a]) for a in artefacts for p in places if a != p}
     # The revocation comes last: it ends what is under way.
-    own = {name: await places[name](artefacts[name]) for name in reversed(places)}
+    own = {name: await places[name](artefacts[name]) for name in reversed([*places])}
 
     assert [pair for pair, accepted in mixed.items() if accepted] == []
     assert own == dict.fromkeys(places, True)

@@ -10,7 +10,7 @@ REDIRECT_URIS = Meta(
     description="Where browsers may return to after an authorization, compared as text; the first is the default."
 )
 CONFIRMATION = Meta(
-    description="Whether the product confirms who came back: `auto` on Holdfast's own page, `always` on every page, "
+    description="Whether the product confirms who came back: `auto` wherever a link has a nonce, `always` on every page, "
     "`off` nowhere."
 )
 CREATED_AT = Meta(description="Milliseconds since the epoch.")
