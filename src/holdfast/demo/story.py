@@ -17,7 +17,7 @@ from holdfast.demo.teller import Invitation, Step, Teller
 from holdfast.outbound import EgressPolicy, Outbound
 from holdfast.testing.browser import Page
 
-CUSTOMER, VISITOR = "northwind-freight", "you"
+CUSTOMER, VISITOR = "northwind-freight", "your-company"
 CONNECTION = f"/vault/connections/crm/{SERVICE}"
 # How many requests come at the moment in which the access token has expired.
 CROWD = 25
