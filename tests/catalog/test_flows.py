@@ -225,7 +225,7 @@ async def test_a_callback_without_the_providers_signature_is_refused(
     browser = account.vault.browser()
     browser.stop_at = f"{PUBLIC_URL}/vault/callback"
     url = await account.vault.authorize_url(connector.id, account.unified_api)
-    callback = await (await browser.visit(url)).allow()
+    callback = await (await browser.visit(url, initiator=RETURN_TO)).allow()
     browser.stop_at = RETURN_TO
 
     page = await browser.visit(callback.url.replace("code=", "code=x"))
