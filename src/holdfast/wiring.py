@@ -10,6 +10,7 @@ import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import structlog
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope
 from starlette.types import Send as SendMessage
@@ -32,14 +33,17 @@ from holdfast.store.seal.keyring import Keyring
 from holdfast.store.seal.masterkey import GivenKeys, MasterKeys, create_master_key_file
 from holdfast.usecases.bell import Bell
 from holdfast.usecases.flight import Flights
+from holdfast.usecases.manage import applications
 from holdfast.usecases.recent import Recent
 from holdfast.usecases.vault import Keys, Vault
+
+log = structlog.get_logger()
 
 MASTER_KEY_FILE = "master.key"
 ADMIN_TOKEN_FILE = "admin.token"
 JOURNAL = "journal"
 ADMIN_TOKEN_LEAST = 20
-PURPOSES = ("api_key", "link", "flow", "confirm", "cookie")
+PURPOSES = ("api_key", "link", "flow", "confirm", "cookie", "page")
 
 
 def require_vault(settings: Settings) -> None:
@@ -139,6 +143,8 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
     """The application on its open vault, with the worker beside it. `clock` stands in for the machine's."""
     token = admin_token(settings)
     async with open_vault(settings, clock=clock) as vault, _housekeeping(vault), worker.running(vault):
+        for warning in await applications.warnings(vault):
+            log.warning("unsafe_setting", what=warning)
         yield app(vault, token)
 
 
@@ -205,7 +211,7 @@ async def _vault(settings: Settings, database: Database, masters: MasterKeys, cl
             Journal(settings.data_dir / JOURNAL, database, clock),
             Masks(keyring.derive("mask").current),
         ),
-        catalog=Catalog.load(*([settings.connectors_dir] if settings.connectors_dir else [])),
+        catalog=Catalog.load(*_own_connectors(settings)),
         door=door,
         clock=clock,
         keys=Keys(**{purpose: keyring.derive(purpose) for purpose in PURPOSES}),
@@ -213,6 +219,12 @@ async def _vault(settings: Settings, database: Database, masters: MasterKeys, cl
         recent=Recent(clock),
         bell=Bell(),
     )
+
+
+def _own_connectors(settings: Settings) -> list[Path]:
+    """The operator's directory, once there is one: it may be named before it is filled. `holdfast serve` warns."""
+    directory = settings.connectors_dir
+    return [directory] if directory is not None and directory.exists() else []
 
 
 def _master_keys(settings: Settings) -> MasterKeys:

@@ -181,7 +181,7 @@ def test_a_key_file_that_others_may_read_is_refused(holdfast: Holdfast) -> None:
     [
         ("HOLDFAST_LOG_LEVEL", "chatty", "is not one of debug, info, warning, error"),
         ("HOLDFAST_DATABASE_URL", "sqlite:holdfast.db", "The database URL must be"),
-        ("HOLDFAST_CONNECTORS_DIR", "nowhere", "There is no directory nowhere"),
+        ("HOLDFAST_CONNECTORS_DIR", "/dev/null", "There is no directory /dev/null"),
         ("HOLDFAST_EGRESS_ALLOW", "10.0.0.0/33", "10.0.0.0/33"),
         ("HOLDFAST_ADMIN_TOKEN", "letmein", "could be guessed"),
         ("HOLDFAST_DATA_DIR", "/proc/holdfast", "/proc/holdfast"),

@@ -52,6 +52,10 @@ class Catalog:
         connector = self._connectors.get(service_id)
         return connector is not None and unified_api in connector.unified_apis
 
+    def find(self, service_id: str) -> Connector | None:
+        """The connector of `service_id`, if the catalogue has it."""
+        return self._connectors.get(service_id)
+
     def all(self) -> tuple[Connector, ...]:
         """Every connector, by id."""
         return tuple(self._connectors.values())

@@ -111,6 +111,11 @@ def warnings(settings: Settings, listener: socket.socket) -> Iterator[str]:
         )
     elif settings.public_url == PUBLIC_URL and port != urlsplit(PUBLIC_URL).port:
         yield f"it listens on port {port}, but links lead to {PUBLIC_URL}: set HOLDFAST_PUBLIC_URL."
+    if settings.connectors_dir and not settings.connectors_dir.exists():
+        yield (
+            f"HOLDFAST_CONNECTORS_DIR names {settings.connectors_dir}, which is not there: only the connectors that "
+            "come with Holdfast are offered."
+        )
     if settings.data_dir.stat().st_mode & 0o077:
         yield f"other users may look into {settings.data_dir}; run `chmod 700 {settings.data_dir}`."
     key_file = _key_file(settings)
