@@ -101,3 +101,11 @@ async def test_others_are_left_alone(vault: Deployment) -> None:
 
     assert reply.location == RETURN_TO
     assert (await rows(vault))["connections"] == 1
+
+
+async def test_what_is_switched_off_waits_for_nobody(vault: Deployment) -> None:
+    """The only authorization so far was still to be confirmed: there is nothing left to confirm."""
+    await vault.connect(nonce="5f0c")
+    await end(vault, "switch off")
+
+    assert (await vault.connection())["health"] == "needs_auth"
