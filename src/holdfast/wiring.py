@@ -164,8 +164,8 @@ async def _housekeeping(vault: Vault) -> AsyncIterator[None]:
 def settle() -> None:
     """Spares the garbage collector what has been made so far: the catalogue and the code stay until the process ends.
 
-    A look through all of it takes as long as a hundred requests, and would come to one of them every few seconds. For
-    a process that serves; what is garbage by now is collected first.
+    Every request waits while all of it is looked through. For a process that serves; what is garbage by now is
+    collected first.
     """
     gc.collect()
     gc.freeze()

@@ -6,6 +6,7 @@ import asyncio
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import holdfast
 from holdfast import wiring
@@ -13,10 +14,12 @@ from holdfast.catalog import Catalog
 from holdfast.config import Settings
 from holdfast.domain.credential import Secret
 from holdfast.store.seal.masterkey import create_master_key_file
+from holdfast.testing.connectors import sandbox_manifest
 from holdfast.usecases import connections, manage
 from holdfast.usecases.connections import Import, imported_token
 
 MANIFESTS = 200
+SANDBOX = "sandbox-crm"
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,19 @@ class Seeded:
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def seed(directory: Path, database_url: str | None = None) -> Seeded:
-    """Fills a new vault in `directory`: 200 integrations, and Pipedrive connected."""
+def seed(directory: Path, database_url: str | None = None, service: str | None = None) -> Seeded:
+    """Fills a new vault in `directory`: 200 integrations, and Pipedrive connected.
+
+    With `service`, the URL of a provider on this machine, its sandbox connector is one of them, and connected too.
+    """
     environ = {
         "HOLDFAST_DATA_DIR": str(directory / "data"),
         "HOLDFAST_CONNECTORS_DIR": str(_manifests(directory)),
     }
+    if service:
+        environ["HOLDFAST_EGRESS_ALLOW"] = urlsplit(service).netloc
+        (directory / "connectors" / SANDBOX).mkdir()
+        (directory / "connectors" / SANDBOX / "connector.yaml").write_text(sandbox_manifest(service))
     if database_url:
         environ["HOLDFAST_DATABASE_URL"] = database_url
         (directory / "data").mkdir(parents=True)
@@ -60,7 +70,7 @@ async def _fill(settings: Settings) -> tuple[str, str]:
     async with wiring.open_vault(settings) as vault:
         application, key = await manage.create_application(vault, "Bench", ("https://app.example.com/done",))
         pairs = [(api, c) for c in vault.catalog.all() for api in c.unified_apis]
-        pairs.sort(key=lambda pair: (pair[0], pair[1].id) != ("crm", "pipedrive"))
+        pairs.sort(key=lambda pair: (pair[0], pair[1].id) not in (("crm", "pipedrive"), ("crm", SANDBOX)))
         for api, connector in pairs[:MANIFESTS]:
             given = manage.IntegrationChange(client_id="bench-client", client_secret=Secret("bench-secret"))
             await manage.put_integration(vault, application.id, api, connector.id, given)
@@ -68,6 +78,8 @@ async def _fill(settings: Settings) -> tuple[str, str]:
         token = imported_token("a" * 120, "r" * 80, vault.clock.now(), vault.clock.now() + 3_600_000_000)
         settings_ = {"api_domain": "https://acme.pipedrive.com"}
         await connections.import_(scope, vault, "crm", "pipedrive", Import(token=token, settings=settings_))
+        if vault.catalog.offers("crm", SANDBOX):
+            await connections.import_(scope, vault, "crm", SANDBOX, Import(token=token))
     return application.id, key
 
 

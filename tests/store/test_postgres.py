@@ -284,3 +284,23 @@ async def test_what_is_due_is_found_by_its_index(database: Database) -> None:
         plan = [row["QUERY PLAN"].strip() for row in await q.all(f"EXPLAIN {due}")]
 
     assert [line for line in plan if line.startswith("Index Cond") and "due_at" in line]
+
+
+async def test_a_connection_that_was_idle_for_long_is_not_used_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A firewall may have forgotten an idle session: the next statement goes through a new one."""
+    first = await database.all("SELECT pg_backend_pid() AS pid")
+    assert await database.all("SELECT pg_backend_pid() AS pid") == first
+
+    monkeypatch.setattr(postgres, "SPARED", 0.0)
+
+    assert await database.all("SELECT pg_backend_pid() AS pid") != first
+
+
+async def test_more_statements_than_connections_are_all_answered(database: Database) -> None:
+    """Whoever waits for a connection gets one as soon as another is done with it."""
+    async with asyncio.timeout(20):
+        found = await asyncio.gather(*[database.one("SELECT pg_sleep(0.01)") for _ in range(POOL * 6)])
+
+    assert len(found) == POOL * 6

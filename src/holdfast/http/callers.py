@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
-
-from starlette.requests import Request
 
 from holdfast.domain.tenancy import Action, Scope
 from holdfast.errors import RequestHeadersValidationError, UnauthorizedError, WrongKeyError
@@ -21,17 +19,20 @@ from holdfast.usecases.vault import Vault
 APP_ID, CONSUMER_ID = "x-apideck-app-id", "x-apideck-consumer-id"
 _APP_ID, _CONSUMER_ID = APP_ID.encode(), CONSUMER_ID.encode()
 ID_LIMIT = 255
+
+Headers = Iterable[tuple[bytes, bytes]]
 _DECISIVE = frozenset((b"authorization", _APP_ID, _CONSUMER_ID))
 
 
-async def scope_of(request: Request, vault: Vault, *, needs: Action = "connections", consumer: bool = True) -> Scope:
-    """The scope of a request with an API key that has the scope `needs`.
+async def scope_of(headers: Headers, vault: Vault, *, needs: Action = "connections", consumer: bool = True) -> Scope:
+    """The scope of a request with these headers, whose API key has the scope `needs`.
 
     UnauthorizedError for a missing or foreign key, WrongKeyError for one that is nobody's,
     RequestHeadersValidationError for a missing selector; the consumer may be left out when `consumer` is false.
     """
-    sent = _sent(request)
-    scope = await _caller(vault, sent.get(b"authorization", b""))
+    sent = _sent(headers)
+    authorization = sent.get(b"authorization", b"")
+    scope = _remembered(vault, authorization) or await _caller(vault, authorization)
     scope.require(needs)
     application_id = _selector(sent, _APP_ID)
     if application_id is None:
@@ -46,12 +47,20 @@ async def scope_of(request: Request, vault: Vault, *, needs: Action = "connectio
     return scope
 
 
+def _remembered(vault: Vault, authorization: bytes) -> Scope | None:
+    """The scope of a key that was looked at within its second."""
+    found: Scope | None = vault.recent.fresh(_named(authorization))
+    return found
+
+
+def _named(authorization: bytes) -> tuple[str, bytes]:
+    """What a caller is remembered under: a digest, for no key's text is kept."""
+    return "caller", hashlib.sha256(authorization).digest()
+
+
 async def _caller(vault: Vault, authorization: bytes) -> Scope:
-    """The scope of the key in the header, remembered for its second under a digest: no key's text is kept."""
-    named = ("caller", hashlib.sha256(authorization).digest())
-    scope: Scope | None = vault.recent.fresh(named)
-    if scope is None:
-        scope = await vault.recent.get(named, partial(_identified, vault, authorization), _owner)
+    """The scope of the key in the header. UnauthorizedError if it is none."""
+    scope = await vault.recent.get(_named(authorization), partial(_identified, vault, authorization), _owner)
     if scope is None:
         raise WrongKeyError()
     return scope
@@ -66,10 +75,10 @@ def _owner(scope: Scope) -> str:
     return scope.application_id
 
 
-def require_admin(request: Request, admin_token: str) -> None:
+def require_admin(headers: Headers, admin_token: str) -> None:
     """UnauthorizedError unless the request carries the admin token; WrongKeyError if it carries another one."""
     if not hmac.compare_digest(
-        _credential(_sent(request).get(b"authorization", b"")).encode("utf-8", "surrogatepass"), admin_token.encode()
+        _credential(_sent(headers).get(b"authorization", b"")).encode("utf-8", "surrogatepass"), admin_token.encode()
     ):
         raise WrongKeyError()
 
@@ -92,9 +101,9 @@ def _selector(sent: Mapping[bytes, bytes], name: bytes) -> str | None:
     return value
 
 
-def _sent(request: Request) -> dict[bytes, bytes]:
+def _sent(headers: Headers) -> dict[bytes, bytes]:
     """The headers that say who is asking."""
-    found = [pair for pair in request.scope["headers"] if pair[0] in _DECISIVE]
+    found = [pair for pair in headers if pair[0] in _DECISIVE]
     sent = dict(found)
     if len(sent) != len(found):
         raise UnauthorizedError("A header that says who is asking was sent more than once.")

@@ -67,9 +67,15 @@ class Call:
     """One request: who asks, and what the handler works with. Not frozen, for that costs a third of the routing."""
 
     vault: Vault
-    request: Request
     scope: Scope
     teller: Teller
+    asgi: AsgiScope
+    receive: Receive
+
+    @property
+    def request(self) -> Request:
+        """The request itself, for the few handlers that look at it."""
+        return Request(self.asgi, self.receive)
 
     @property
     def consumer(self) -> ConsumerScope:
@@ -184,7 +190,7 @@ class Endpoint:
         )
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        answer = await self._perform(Request(scope, receive))
+        answer = await self._perform(scope, receive)
         if answer is None:
             answer = Response(status_code=self._operation.status)
         if isinstance(answer, Response):
@@ -195,35 +201,33 @@ class Endpoint:
         await send({"type": "http.response.start", "status": self._operation.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _perform(self, request: Request) -> Any:
+    async def _perform(self, asgi: AsgiScope, receive: Receive) -> Any:
         operation = self._operation
         try:
-            scope = await self._scope(request)
+            scope = await self._scope(asgi["headers"])
         except WrongKeyError:
-            self._guesses.wrong("admin" if operation.security == "admin" else "key", _address(request))
+            self._guesses.wrong("admin" if operation.security == "admin" else "key", _address(asgi))
             raise
-        if self._plain:
-            arguments = {**request.scope["path_params"]}
-        else:
-            arguments = _arguments(request, operation.parameters, self._once)
+        arguments = asgi["path_params"] if self._plain else _arguments(Request(asgi), operation.parameters, self._once)
         if operation.body:
             name, type_, body = operation.body
-            arguments[name] = _decode(await read_json(request), type_, body)
-        return await operation.handler(Call(self._vault, request, scope, self._teller), **arguments)
+            arguments[name] = _decode(await read_json(Request(asgi, receive)), type_, body)
+        return await operation.handler(Call(self._vault, scope, self._teller, asgi, receive), **arguments)
 
-    async def _scope(self, request: Request) -> Scope:
+    async def _scope(self, headers: callers.Headers) -> Scope:
         operation = self._operation
         if operation.security == "key":
-            return await callers.scope_of(request, self._vault, needs=operation.needs, consumer=operation.consumer)
+            return await callers.scope_of(headers, self._vault, needs=operation.needs, consumer=operation.consumer)
         if operation.security == "admin":
-            callers.require_admin(request, self._admin_token)
+            callers.require_admin(headers, self._admin_token)
         # Neither has an application yet: the path names one, or the state that a browser brings.
         return Scope("", Caller.own("admin") if operation.security == "admin" else Caller("browser"))
 
 
-def _address(request: Request) -> str:
+def _address(asgi: AsgiScope) -> str:
     """Where the connection comes from: the caller, or the proxy in front."""
-    return request.client.host if request.client else ""
+    client: tuple[str, int] | None = asgi.get("client")
+    return client[0] if client else ""
 
 
 def route(operation: Operation, vault: Vault, admin_token: str, teller: Teller, guesses: Guesses) -> Route:

@@ -68,6 +68,10 @@ class Routes:
                 return way, parameters
         return None
 
+    def __len__(self) -> int:
+        """How many paths are remembered."""
+        return len(self._known)
+
     def methods(self, path: str) -> list[str]:
         """The methods that `path` answers; none if there is no such path."""
         return [method for method in self._methods if self.find(method, path)]

@@ -81,13 +81,18 @@ Also = Callable[[Store, Stored | None], Awaitable[None]]
 async def one(scope: ConsumerScope, store: Store, unified_api: str, service_id: str) -> Connection | None:
     """The consumer's connection, or None."""
     row = await store.q.one(_ONE, **key_of(scope, unified_api, service_id))
-    return rows.connection(scope, row, await _box(scope, store, row)) if row else None
+    if row is None:
+        return None
+    return rows.connection(scope, row, _box_at_hand(scope, store, row) or await store.box(scope, *rows.sealed(row)))
 
 
 async def stored(scope: ConsumerScope, store: Store, unified_api: str, service_id: str) -> Stored | None:
     """The consumer's connection with its sealed credential, or None."""
     row = await store.q.one(_STORED, **key_of(scope, unified_api, service_id))
-    return Stored(rows.connection(scope, row, await _box(scope, store, row)), row) if row else None
+    if row is None:
+        return None
+    box = _box_at_hand(scope, store, row) or await store.box(scope, *rows.sealed(row))
+    return Stored(rows.connection(scope, row, box), row)
 
 
 async def of_consumer(scope: ConsumerScope, store: Store) -> dict[tuple[str, str], Connection]:
@@ -131,10 +136,9 @@ async def open_credential(scope: ConsumerScope, store: Store, held: Stored, reas
     return rows.credential(scope, connection, held.row, box)
 
 
-async def _box(scope: ConsumerScope, store: Store, row: Row) -> Box:
-    """What opens what is told of `row`."""
-    settings = row["settings"] or b""
-    return store.keyring.at_hand(scope.application_id, settings) or await store.box(scope, *rows.sealed(row))
+def _box_at_hand(scope: ConsumerScope, store: Store, row: Row) -> Box | None:
+    """What opens what is told of `row`, if that needs no read."""
+    return store.keyring.at_hand(scope.application_id, row["settings"] or b"")
 
 
 async def _change_once(

@@ -81,7 +81,7 @@ class PostgreSQL:
         self._pool = pool
         self._time = DatabaseClock(NOW, clock)
         # Connections between two statements, each with the moment of its last one. The pool itself would spend two
-        # tasks on each of them, one to take it and one to give it back, which is a third of what a read costs.
+        # tasks on each of them, one to take it and one to give it back.
         self._spare: list[tuple[Any, float]] = []
         self._waiting = 0
 
