@@ -21,6 +21,7 @@
     │   └── SettingsError               Holdfast itself is configured wrongly; it refuses to start
     ├── ProviderError                   the provider answered, and the answer was not a credential
     │   ├── GrantRejected               this grant is dead; the consumer reconnects
+    │   │   └── RefreshRejected         so said a refresh; says how long the credentials are kept all the same
     │   ├── GrantMisconfigured          the OAuth client is wrong; the operator fixes it, no connection dies
     │   ├── GrantDeferred               no usable answer now; the same request may work later
     │   └── OAuthCodeExchangeError      whichever of these it was, when a browser's code was to be redeemed
@@ -170,6 +171,22 @@ class GrantRejected(ProviderError):
     """The provider will not accept this grant again."""
 
     actor = "consumer"
+
+
+class RefreshRejected(GrantRejected):
+    """The provider will not refresh this grant's token.
+
+    Times are in ms. `credentials_expire_at`: when the credentials are given up, 0 if they have been. `retry_at`: when
+    the provider may be asked again, `cooldown` from now.
+    """
+
+    def __init__(
+        self, detail: str, *, code: str | None, status: int | None, credentials_expire_at: int, retry_at: int, now: int
+    ) -> None:
+        super().__init__(detail, code=code, status=status)
+        self.credentials_expire_at = credentials_expire_at
+        self.retry_at = retry_at
+        self.cooldown = max(0, retry_at - now)
 
 
 class GrantMisconfigured(ProviderError):

@@ -73,6 +73,10 @@ class ApiClient:
     def __enter__(self) -> Self:
         return self
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process is given of it: all but the connections, which it opens for itself."""
+        return {name: value for name, value in vars(self).items() if name != "rest_client"}
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:

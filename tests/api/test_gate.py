@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from accounts import open_account
 from watched_database import with_vault
 
-from holdfast.domain.tenancy import Caller, Scope
+from holdfast.domain.tenancy import Caller, ConsumerScope, Scope
+from holdfast.errors import ConnectorDisabledError, InvalidStateError, UnauthorizedError
 from holdfast.store import journal
 from holdfast.store.journal import Journal
 from holdfast.testing.harness import SERVICE, Deployment, Reply
+from holdfast.testing.provider import stall
+from holdfast.usecases.credential.use import AFTER_CONNECT, CUSTOM_FIELDS, OPTIONS, VALIDATE, use
+from holdfast.usecases.subject import Subject, find_subject
 
 ONE = f"/vault/connections/crm/{SERVICE}"
 FIELDS = f"{ONE}/leads/custom-fields"
@@ -23,6 +29,15 @@ async def journalled(vault: Deployment) -> list[tuple[str, str, str]]:
     await vault.vault.store.journal.drain()
     rows = await journal.recent(Scope(vault.application_id, Caller.own("test")), vault.vault.store)
     return [(row["consumer_id"], row["actor"].partition(":")[0], row["reason"]) for row in rows]
+
+
+def scope_of(vault: Deployment) -> ConsumerScope:
+    return ConsumerScope(vault.application_id, Caller.own("test"), vault.consumer)
+
+
+def switched_off(subject: Subject) -> Subject:
+    integration = replace(subject.integration, enabled=False)
+    return Subject(subject.unified_api, subject.connector, integration, subject.connection)
 
 
 async def turned_away(vault: Deployment, path: str) -> Reply:
@@ -73,11 +88,54 @@ async def test_a_connection_that_lacks_a_setting_lists_choices_and_is_not_used(v
     books = await open_account(vault, "xero", "accounting")
     await books.take_over()
     await books.patch(settings={"tenant_id": None})
+    subject = await find_subject(scope_of(vault), vault.vault, "accounting", "xero")
 
-    used = await turned_away(vault, f"{books.path}/invoices/custom-fields")
+    with pytest.raises(InvalidStateError):
+        await use(scope_of(vault), vault.vault, subject, CUSTOM_FIELDS)
+    _, credential = await use(scope_of(vault), vault.vault, subject, OPTIONS)
 
     assert (await books.told())["state"] == "authorized"
-    assert used.status in (200, 404) or used.body["type_name"] == "InvalidStateError"
+    assert credential.token is not None
+
+
+async def test_what_is_not_authorized_is_not_used(vault: Deployment) -> None:
+    """A connection that was only added has nothing to be used with, for whatever purpose."""
+    await vault.patch(ONE, json={"enabled": True})
+    subject = await find_subject(scope_of(vault), vault.vault, "crm", SERVICE)
+
+    for purpose in (CUSTOM_FIELDS, OPTIONS, VALIDATE, AFTER_CONNECT):
+        with pytest.raises(InvalidStateError):
+            await use(scope_of(vault), vault.vault, subject, purpose)
+    assert await journalled(vault) == []
+
+
+async def test_the_gate_asks_what_its_caller_may(vault: Deployment) -> None:
+    """Whoever may not is turned away here too, and nothing is opened; who comes through HTTP was asked before."""
+    await vault.connect()
+    before = await journalled(vault)
+    subject = await find_subject(scope_of(vault), vault.vault, "crm", SERVICE)
+    stranger = ConsumerScope(vault.application_id, Caller("key:1", frozenset(("sessions",))), vault.consumer)
+
+    with pytest.raises(UnauthorizedError):
+        await use(stranger, vault.vault, subject, CUSTOM_FIELDS)
+    with pytest.raises(ConnectorDisabledError):
+        await use(scope_of(vault), vault.vault, switched_off(subject), CUSTOM_FIELDS)
+    assert await journalled(vault) == before
+
+
+async def test_what_is_switched_off_during_a_refresh_is_not_used(vault: Deployment) -> None:
+    """The consumer was quicker than the provider: her new token is kept, and not used."""
+    await vault.connect()
+    vault.clock.advance(7200)
+    with vault.provider.behave("token:refresh_token", stall(5)):
+        using = asyncio.create_task(vault.get(FIELDS))
+        await vault.clock.asleep()
+        await vault.patch(ONE, json={"enabled": False})
+        called = vault.provider.calls["api"]
+        vault.clock.advance(5)
+        reply = await using
+
+    assert (reply.status, vault.provider.calls["api"]) == (422, called)
 
 
 @pytest.mark.parametrize(("id", "api"), [("activecampaign", "crm"), ("twilio", "sms")])
@@ -143,9 +201,10 @@ async def test_a_credential_that_does_not_open_is_told_and_replaced(vault: Deplo
     await vault.vault.store.q.run(f"UPDATE connections SET {column} = :junk", junk=junk)  # noqa: S608
 
     used, told = await turned_away(vault, FIELDS), await vault.connection()
+    again = await turned_away(vault, FIELDS)
     await vault.connect()
 
-    assert (used.status, told["state"], told["health"]) == (401, "added", "needs_auth")
+    assert (used.status, again.status, told["state"], told["health"]) == (401, 401, "added", "needs_auth")
     assert (await vault.connection())["health"] == "ok"
     assert (await vault.get(FIELDS)).status == 200
 

@@ -14,7 +14,7 @@ from holdfast.testing.clock import TestClock
 from holdfast.testing.harness import SERVICE, Deployment
 from holdfast.testing.provider import Behaviour, fail
 from holdfast.usecases import manage
-from holdfast.usecases.credential import keep
+from holdfast.usecases.credential.insist import PAUSES
 from holdfast.usecases.flight import Flights
 from holdfast.usecases.recent import Recent
 
@@ -35,12 +35,12 @@ async def test_a_renewed_token_waits_for_the_database(vault: Deployment) -> None
         await vault.clock.asleep()
         database.before = refuse()
         vault.clock.advance(1)
-        for pause in keep.PAUSES[:-1]:
+        for pause in PAUSES[:-1]:
             await vault.clock.asleep()
             vault.clock.advance(pause)
         await vault.clock.asleep()
         database.before = leave_alone
-        vault.clock.advance(keep.PAUSES[-1])
+        vault.clock.advance(PAUSES[-1])
         reply = await using
 
     assert reply.status == 200

@@ -7,9 +7,11 @@ import asyncio
 from accounts import open_account
 from nodes import another_node
 from passing_time import while_time_passes
+from watched_database import with_vault
 
 from holdfast.testing.harness import RETURN_TO, SERVICE, Deployment
 from holdfast.testing.provider import Behaviour, RawAnswer, fail, stall
+from holdfast.usecases.flight import Flights
 
 ONE = f"/vault/connections/crm/{SERVICE}"
 FIELDS = f"{ONE}/leads/custom-fields"
@@ -126,3 +128,21 @@ async def test_a_refused_confirmation_leaves_nothing_to_confirm(vault: Deploymen
     assert page.url.startswith(RETURN_TO)
     assert (refused.status, confirmed.status) == (422, 200)
     assert (await vault.connection())["state"] == "callable"
+
+
+async def test_a_provider_that_takes_long_holds_up_nobody_whose_token_still_lives(vault: Deployment) -> None:
+    """After a while a use goes on with the old token; the answer that comes late is kept all the same."""
+    await vault.connect()
+    vault.clock.advance(NEARLY_EXPIRED)
+    impatient = with_vault(vault, flights=Flights(patience=0.05))
+    with vault.provider.behave("token:refresh_token", stall(15, committed=True)):
+        used = await impatient.get(FIELDS)
+        forced = await impatient.post(f"{ONE}/validate")
+        vault.clock.advance(15)
+        await impatient.vault.flights.land()
+
+    assert (used.status, forced.status) == (200, 503)
+    assert vault.provider.calls["token:refresh_token"] == 1
+    vault.clock.advance(60)
+    assert (await vault.get(FIELDS)).status == 200
+    assert vault.provider.calls["token:refresh_token"] == 1

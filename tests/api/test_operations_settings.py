@@ -75,9 +75,23 @@ async def test_a_form_that_is_sent_back_as_it_was_read_is_understood(vault: Depl
     assert reply.data["configuration"][0]["defaults"] == [{"id": "pipeline_id", "value": "2", "target": "resource"}]
 
 
-@pytest.mark.parametrize("value", ["EUR", 7, 0.5, True, None])
+@pytest.mark.parametrize("value", [{"a": 1}, [{"a": 1}], [["a"]], [1], [None]])
+async def test_a_default_that_clients_cannot_read_is_refused(vault: Deployment, value: Any) -> None:
+    """One of them would make the consumer's whole list unreadable for strict clients, whichever way it came in."""
+    await vault.connect()
+
+    replies = [
+        await vault.patch(f"{LEADS}/config", json=body("leads", pipeline_id=value)),
+        await vault.patch("/vault/connections/crm/sandbox-crm", json=body("leads", pipeline_id=value)),
+    ]
+
+    assert {(reply.status, reply.body["type_name"]) for reply in replies} == {(400, "RequestValidationError")}
+    assert "configuration" not in await vault.connection()
+
+
+@pytest.mark.parametrize("value", ["EUR", 7, 0.5, True, None, ["EUR", "USD"]])
 async def test_a_default_is_kept_as_it_was_sent(vault: Deployment, value: Any) -> None:
-    """A text, a number, a truth value or nothing."""
+    """A text, a number, a truth value or nothing; several texts, where several options may be chosen."""
     await vault.connect()
 
     reply = await vault.patch(f"{LEADS}/config", json=body("leads", pipeline_id=value))

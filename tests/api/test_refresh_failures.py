@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from nodes import Deploy
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from holdfast.testing.clock import TestClock
 from holdfast.testing.harness import CLIENT_ID, CLIENT_SECRET, SERVICE, Deployment, Reply
@@ -106,14 +108,14 @@ LATER = "Thu, 21 Oct 2032 07:28:00 GMT"
 
 @pytest.mark.parametrize("said", ["120", "0", "-1", "\xb2", "soon", "9" * 40, LATER])
 async def test_whatever_a_provider_says_about_waiting_can_be_read(vault: Deployment, said: str) -> None:
-    """Seconds and dates are passed on, up to an hour; anything else is as if it had not been said."""
+    """Seconds and dates are passed on, up to an hour; anything else is as if it had not been said: our own pause."""
     await vault.connect()
     vault.clock.advance(HOUR)
 
     reply = await failing(vault, fail(429, retry_after=said))
 
     assert reply.status == 422
-    assert reply.headers.get("retry-after") == {"120": "120", "9" * 40: "3600", LATER: "3600"}.get(said)
+    assert reply.headers.get("retry-after") == {"120": "120", "9" * 40: "3600", LATER: "3600"}.get(said, "30")
 
 
 async def test_an_answer_that_is_lost_shows(vault: Deployment) -> None:
@@ -252,3 +254,93 @@ async def test_a_refusal_of_the_client_says_nothing_of_the_grant(vault: Deployme
 
     assert (await told(vault))["state"] == "callable"
     assert await refresh_events(vault) == ["token_refresh.pending"]
+
+
+CAUSES: dict[str, tuple[Behaviour, str]] = {
+    "rejected": (INVALID_GRANT, "rejected"),
+    "misconfigured": (say(RawAnswer(401, JSON, b'{"error": "invalid_client"}')), "misconfigured"),
+    "deferred": (fail(503), "deferred"),
+    "no answer": (drop(committed=False), "deferred"),
+}
+
+
+@pytest.mark.parametrize("name", CAUSES)
+async def test_the_same_cause_has_the_same_answer(vault: Deployment, name: str) -> None:
+    """To whoever was there, and to whoever comes in the pause after it, by whatever operation."""
+    await vault.connect()
+    vault.clock.advance(HOUR)
+
+    first = await failing(vault, CAUSES[name][0])
+    others = [await use(vault), await vault.post(f"{PATH}/validate"), await use(vault)]
+
+    assert [(reply.status, reply.body, reply.headers.get("retry-after")) for reply in others] == [
+        (first.status, first.body, first.headers.get("retry-after"))
+    ] * 3
+    assert vault.provider.calls[REFRESHES] == 1
+
+
+async def test_a_dead_grant_is_told_with_what_becomes_of_it(vault: Deployment) -> None:
+    """The object that published clients read: until when the credentials are kept, and when to come back."""
+    await vault.connect()
+    vault.clock.advance(HOUR)
+    now = vault.clock.now()
+
+    first = await failing(vault, INVALID_GRANT)
+    vault.clock.advance(10)
+    later = await use(vault)
+
+    debug = {
+        "response": {"statusCode": 400, "data": {"error": "invalid_grant"}},
+        "credentials_expire_at_ms": now + RETENTION * 1000,
+        "retry_after_ms": now + COOLDOWN * 1000,
+        "cooldown_remaining_ms": COOLDOWN * 1000,
+    }
+    told = {"type": "refresh_token_connector_error", "message": "The provider refused with 400 (invalid_grant)."}
+    assert (first.status, first.body["detail"]) == (401, {**told, "debug": debug})
+    assert (later.status, later.body["detail"]) == (
+        401, {**told, "debug": {**debug, "cooldown_remaining_ms": 20_000}},
+    )  # fmt: skip
+
+
+async def test_a_form_that_a_dead_grant_leaves_empty_says_why(vault: Deployment) -> None:
+    """Published components look for the reason of a resource's form in one place, other clients in another."""
+    await vault.connect()
+    vault.clock.advance(HOUR)
+    with vault.provider.behave(REFRESHES, INVALID_GRANT):
+        detail = (await vault.get(f"{PATH}/leads/config")).body["detail"]
+
+    assert detail["type"] == "refresh_token_connector_error"
+    assert detail["error"] == [{"message": "The provider refused with 400 (invalid_grant)."}]
+
+
+@pytest.mark.parametrize("name", CAUSES)
+async def test_what_came_of_a_refresh_is_counted_and_logged(vault: Deployment, name: str) -> None:
+    """Once for each time that the provider was asked."""
+    behaviour, outcome = CAUSES[name]
+    await vault.connect()
+    vault.clock.advance(HOUR)
+    before = {kind: counted(kind) for kind in ("refreshed", outcome)}
+
+    with capture_logs() as lines:
+        await failing(vault, behaviour)
+        await use(vault)
+        vault.clock.advance(COOLDOWN)
+        await use(vault)
+
+    assert {kind: counted(kind) - before[kind] for kind in before} == {"refreshed": 1, outcome: 1}
+    told = [(line["event"], line.get("outcome")) for line in lines if line["event"] in ("refresh_failed", "refreshed")]
+    assert told == [("refresh_failed", outcome), ("refreshed", None)]
+
+
+async def test_an_answer_that_may_have_spent_the_token_is_logged_as_such(vault: Deployment) -> None:
+    """It explains the refusal that comes after it."""
+    await vault.connect()
+    vault.clock.advance(HOUR)
+    with capture_logs() as lines:
+        await failing(vault, drop(committed=True))
+
+    assert [line["ambiguous"] for line in lines if line["event"] == "refresh_failed"] == [True]
+
+
+def counted(outcome: str) -> float:
+    return REGISTRY.get_sample_value("holdfast_refreshes_total", {"outcome": outcome}) or 0

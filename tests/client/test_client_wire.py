@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -326,3 +327,16 @@ def test_the_configuration_does_not_show_the_key() -> None:
 
     assert repr(configuration) == "Configuration(host='http://127.0.0.1:8000', api_key={'apiKey': '***'})"
     assert str(configuration) == repr(configuration)
+
+
+def test_a_client_that_was_used_goes_to_another_process(api: ConnectionsApi, vault: RecordedVault) -> None:
+    """Its connections stay behind; what it was set up with comes along, and it opens new ones."""
+    api.api_client.set_default_header("X-Team", "red")
+    ask(api)
+
+    arrived = pickle.loads(pickle.dumps(api))  # noqa: S301 - ours
+    ask(arrived)
+
+    assert arrived.api_client.rest_client is not api.api_client.rest_client
+    assert vault.asked[-1].headers["authorization"] == API_KEY
+    assert vault.asked[-1].headers["x-team"] == "red"

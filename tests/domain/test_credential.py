@@ -1,4 +1,4 @@
-"""Secrets as values."""
+"""Secrets as values, and how long a token counts as fresh."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pickle
 
 import pytest
 
+from holdfast.domain.connection import Grant
 from holdfast.domain.credential import Client, OAuthToken, Secret
 from holdfast.domain.exchange import Request, Response
 
@@ -38,3 +39,12 @@ def test_a_token_comes_back_as_it_was_sealed() -> None:
     token = OAuthToken(Secret("a"), Secret("r"), "Bearer", "crm.read", 1, 2, 3)
 
     assert token == OAuthToken.load(token.dump())
+
+
+@pytest.mark.parametrize(("life", "fresh_until"), [(3600, 3570), (300, 270), (20, 18), (1, 0.9)])
+def test_a_token_is_fresh_for_nine_tenths_of_a_short_life(life: float, fresh_until: float) -> None:
+    """Half a minute is kept in hand, and of a short life no more than a tenth: else each use would refresh it."""
+    grant = Grant(granted_at=0, issued_at=0, expires_at=round(life * 1000))
+
+    assert grant.fresh(round(fresh_until * 1000))
+    assert not grant.fresh(round(fresh_until * 1000) + 1)

@@ -13,10 +13,11 @@ from driving import NOW, acme, answer, run, sent, setup
 from holdfast.domain.credential import OAuthToken, Secret
 from holdfast.domain.exchange import Request, Response
 from holdfast.domain.manifest.connector import Connector
+from holdfast.domain.manifest.oauth import Revoke
 from holdfast.errors import ConnectionSettingsError, GrantDeferred, GrantRejected
 from holdfast.grants.call import DEAD_TOKEN, after_connect, place, verify
 from holdfast.grants.listing import choices, custom_fields
-from holdfast.grants.revoke import Ending, revoke
+from holdfast.grants.revoke import Ending, needs_refresh, revoke
 
 TOKEN = OAuthToken(Secret("at-1"), Secret("rt-1"))
 REVOKE = "https://auth.acme.example/revoke"
@@ -330,3 +331,29 @@ def test_the_credential_takes_the_place_of_a_header_of_its_name(name: str) -> No
     placed = place(setup(cred={"access_token": "at-1"}), request)
 
     assert dict(placed.headers) == {"X-Trace": "7", "Authorization": "Bearer at-1"}
+
+
+ITS_TOKEN = "https://api.acme.example/tokens/{cred.token}"
+
+
+@pytest.mark.parametrize(
+    ("word", "needed"),
+    [
+        (Revoke(url=REVOKE, auth="credential"), True),
+        (Revoke(url=REVOKE, tokens=("access_token",)), True),
+        (Revoke(url=ITS_TOKEN, tokens=("access_token",), params={}), True),
+        (Revoke(url=REVOKE, tokens=("access_token",), params={"account": "{settings.account}"}), False),
+        (Revoke(url=REVOKE), False),
+    ],
+)
+@pytest.mark.parametrize(
+    ("expires_at", "refresh_token", "expired"),
+    [(NOW, "rt", True), (NOW + 1, "rt", False), (None, "rt", False), (NOW, None, False)],
+)
+def test_a_revocation_that_rests_on_an_expired_token_needs_another_one(
+    word: Revoke, needed: bool, expires_at: int | None, refresh_token: str | None, expired: bool
+) -> None:
+    """Where the token authenticates the request, or is all that it names the grant by, and one is to be had."""
+    token = OAuthToken(Secret("at"), Secret(refresh_token) if refresh_token else None, expires_at=expires_at)
+
+    assert needs_refresh(word, token, NOW) == (needed and expired)

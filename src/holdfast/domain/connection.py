@@ -70,7 +70,7 @@ class Grant(msgspec.Struct, frozen=True):
 
 class RefreshFailure(msgspec.Struct, frozen=True):
     """The last failed refresh. `until` (ms): nobody is asked again before. `integration` is the version of the
-    application's set-up that was refused. `code` and `status` are the provider's."""
+    application's set-up that was refused. `code` and `status` are the provider's, `said` is what callers are told."""
 
     outcome: Literal["rejected", "misconfigured", "deferred"]
     at: int
@@ -78,6 +78,7 @@ class RefreshFailure(msgspec.Struct, frozen=True):
     integration: int = 0
     code: str | None = None
     status: int | None = None
+    said: str = ""
 
 
 class Connection(msgspec.Struct, frozen=True):
@@ -158,18 +159,26 @@ def missing(connector: Connector, connection: Connection) -> list[str]:
     return [s.id for s in connector.at("connection") if s.required and not has_value(s, connection)]
 
 
+def missing_by_hand(connector: Connector, connection: Connection) -> list[str]:
+    """Those of `missing` that only the consumer can give, and before the account is reached: what the service fills in
+    and what is chosen from the account's own options come later."""
+    later = {s.id for s in connector.settings if s.filled_by != "user" or s.options_from}
+    return [id for id in missing(connector, connection) if id not in later]
+
+
 def missing_for_authorization(connector: Connector, connection: Connection | None) -> list[str]:
     """The ids of settings that the authorize link needs and that have no value."""
     return [s.id for s in connector.at("connection") if s.before_authorize and not has_value(s, connection)]
 
 
 def has_credentials(connection: Connection, connector: Connector) -> bool:
-    """Whether what the service asks for has been given: a grant for OAuth, every required field otherwise."""
+    """Whether what the service asks for has been given: a grant for OAuth, every field of the form otherwise that is
+    not filled from the account itself."""
     if connector.auth.type == "none":
         return True
     if connection.unreadable_at or (connector.auth.oauth is not None and connection.grant is None):
         return False
-    return connector.auth.type == "oauth2" or not missing(connector, connection)
+    return connector.auth.type == "oauth2" or not missing_by_hand(connector, connection)
 
 
 def state(connection: Connection | None, connector: Connector, now: int) -> State:
@@ -229,14 +238,20 @@ def events(before: Connection | None, after: Connection | None, connector: Conne
     found: list[EventType] = []
     if before is None:
         found.append("vault.connection.created")
-    told = bool(after.grant or after.settings or after.secrets) if before is None else after != before
-    if told:
+    if _is_told(before, after):
         found.append("vault.connection.updated")
     if before and before.enabled and not after.enabled:
         found.append("vault.connection.disabled")
     if state(after, connector, now) == "callable" and _newly_callable(before, after, connector, now):
         found.append("vault.connection.callable")
     return found
+
+
+def _is_told(before: Connection | None, after: Connection) -> bool:
+    """Whether there is something to see: a connection that was only added says no more than that it was."""
+    if before is None:
+        return bool(after.grant or after.settings or after.secrets)
+    return after != before
 
 
 def _newly_callable(before: Connection | None, after: Connection, connector: Connector, now: int) -> bool:
@@ -315,6 +330,16 @@ def refresh_failed(connection: Connection, failure: RefreshFailure) -> Connectio
     if failure.at >= until:
         return replace(connection, grant=None, failure=None, retained_until=0)
     return replace(connection, failure=failure, retained_until=until)
+
+
+def unreachable(connection: Connection, now: int) -> Connection:
+    """The service could not be reached; the first failure of a row of them counts."""
+    return replace(connection, last_downstream_error_at=connection.last_downstream_error_at or now)
+
+
+def reachable(connection: Connection) -> Connection:
+    """The service answered."""
+    return replace(connection, last_downstream_error_at=0)
 
 
 def unreadable(connection: Connection, now: int) -> Connection:

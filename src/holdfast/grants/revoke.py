@@ -13,7 +13,7 @@ from typing import Literal
 from holdfast.domain.credential import OAuthToken
 from holdfast.domain.exchange import Request, Response
 from holdfast.domain.manifest.connector import Connector, Revoke
-from holdfast.domain.manifest.template import render_tree, render_url
+from holdfast.domain.manifest.template import names, render_tree, render_url
 from holdfast.errors import GrantDeferred
 from holdfast.grants.call import place
 from holdfast.grants.flow import Setup, document, form
@@ -66,6 +66,21 @@ def revoke(setup: Setup, token: OAuthToken, *, now: int) -> RevokeFlow:
         after = any(ending.ended for ending in endings)
         endings.append(_ending(setup.connector, word, response, now, after_another=after))
     return _of_all(endings)
+
+
+def needs_refresh(word: Revoke, token: OAuthToken, now: int) -> bool:
+    """Whether the request rests on an access token that has expired, while there is a refresh token: to a dead token
+    a provider answers that it knows none, or 200 (RFC 7009 section 2.2), and the grant lives on. `now` in ms."""
+    if token.refresh_token is None or not (word.auth == "credential" or _presents_access_token_only(word)):
+        return False
+    return token.access_token is None or (token.expires_at is not None and token.expires_at <= now)
+
+
+def _presents_access_token_only(word: Revoke) -> bool:
+    """An endpoint that is told whose grant it is, and not by which token, needs none that lives."""
+    templates = [word.url, *word.params.values(), *word.headers.values()]
+    presented = {name for template in templates for name in names(template)}
+    return word.tokens == ("access_token",) and not presented.isdisjoint({("cred", "token"), ("cred", "access_token")})
 
 
 def _of_all(endings: list[Ending]) -> Ending:

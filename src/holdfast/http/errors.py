@@ -58,6 +58,7 @@ TABLE: dict[type[HoldfastError], tuple[int, str]] = {
 # The API's own names for what a provider did.
 TYPE_NAMES: dict[type[HoldfastError], str] = {
     errors.GrantRejected: "OAuthConnectorError",
+    errors.RefreshRejected: "OAuthConnectorError",
     errors.GrantMisconfigured: "OAuthConnectorError",
     errors.GrantDeferred: "OAuthConnectorError",
     errors.ProviderError: "OAuthConnectorError",
@@ -77,7 +78,11 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     message: Annotated[str, Meta(description="The kind of error as a sentence.")]
     detail: Annotated[
         str | dict[str, Any],
-        Meta(description='What is wrong: a text, or an object such as `{"missing": [{"state": "required"}]}`.'),
+        Meta(
+            description='What is wrong: a text, or an object such as `{"missing": [{"state": "required"}]}`. '
+            "When the service refuses to refresh a token: the object with `type`, `message` and `debug` that the "
+            "reference of errors explains."
+        ),
     ]
     ref: Annotated[str, Meta(description="Where the kind of error is explained.")]
 
@@ -91,9 +96,19 @@ def body(error: HoldfastError) -> ErrorBody:
         error=HTTPStatus(status).phrase,
         type_name=name,
         message=message,
-        detail=error.detail,
+        detail=_refresh_detail(error) if isinstance(error, errors.RefreshRejected) else error.detail,
         ref=reference(name),
     )
+
+
+def _refresh_detail(error: errors.RefreshRejected) -> dict[str, Any]:
+    """The object in which published clients look for what becomes of the connection. Of the provider's answer it
+    holds the status and the code, and nothing that was sent."""
+    told = error.detail if isinstance(error.detail, dict) else {}
+    expiry = {"credentials_expire_at_ms": error.credentials_expire_at} if error.credentials_expire_at else {}
+    response = {"statusCode": error.status, "data": {"error": error.code}}
+    debug = {"response": response, **expiry, "retry_after_ms": error.retry_at, "cooldown_remaining_ms": error.cooldown}
+    return {"type": "refresh_token_connector_error", "message": str(error), "debug": debug, **told}
 
 
 def answer(error: HoldfastError) -> Response:

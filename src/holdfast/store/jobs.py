@@ -60,6 +60,7 @@ WHERE {_HELD}"""
 _RETRY = f"""
 UPDATE jobs SET due_at = :db_now + :delay, last_error = :error, lease_owner = NULL, lease_until = 0
 WHERE {_HELD}"""
+_RESEAL = "UPDATE jobs SET sealed = :sealed WHERE id = :id AND done_at IS NULL"
 _REARM = f"""
 UPDATE jobs SET due_at = :db_now + :delay, attempts = 0, last_error = NULL, lease_owner = NULL, lease_until = 0
 WHERE {_HELD}"""
@@ -140,6 +141,12 @@ async def take(store: Store, kind: str, busy: Busy = NOBODY_BUSY, lease: int = L
 async def heartbeat(store: Store, job: Job, lease: int = LEASE) -> bool:
     """Prolongs the lease to `lease` ms from now; False if it is lost."""
     return await store.q.run(_HEARTBEAT, id=job.id, owner=job.owner, lease=lease) > 0
+
+
+async def reseal(store: Store, job: Job, sealed: bytes) -> bool:
+    """What the job holds from now on; False if it is done. The one word about a job that needs no lease: a token that
+    took the place of the one in it must not be lost because whoever got it was slow."""
+    return await store.q.run(_RESEAL, id=job.id, sealed=sealed) > 0
 
 
 async def finish(store: Store, job: Job, outcome: str) -> bool:

@@ -11,7 +11,7 @@ Knows neither a provider nor a manifest; `usecases.revocations` does.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
@@ -105,6 +105,15 @@ async def opened(scope: Scope, store: Store, job: Job) -> Revocation:
     box = await store.box(of, job.sealed)
     held = msgspec.json.decode(box.open(_place(row), job.sealed))
     return _revocation(of, job, row, held)
+
+
+async def reseal(scope: Scope, store: Store, revocation: Revocation, token: OAuthToken) -> Revocation:
+    """The same revocation with the token that took the place of its own. The next try knows it, whoever makes it."""
+    credential = replace(revocation.credential, token=token)
+    row = _row(revocation.scope, revocation.connection, revocation.job.id, revocation.since)
+    box = await store.box(scope)
+    await jobs.reseal(store, revocation.job, box.seal(_place(row), _plain(revocation.connection, credential)))
+    return replace(revocation, credential=credential)
 
 
 async def settle(scope: Scope, store: Store, revocation: Revocation, outcome: str, status: int | None) -> bool:

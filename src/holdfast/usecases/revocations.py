@@ -3,6 +3,7 @@
 The local credential is gone before the provider is asked, so nothing that it answers, or does not, keeps a deleted
 connection alive here. Whether the request may be sent at all is asked when it is sent: by then the consumer may have
 connected again, and many providers end whatever the client holds of an account (`revoke.ends`), the new grant too.
+Where the request rests on an access token that has expired, the token is refreshed first.
 """
 
 from __future__ import annotations
@@ -15,15 +16,19 @@ from holdfast.domain.connection import Connection
 from holdfast.domain.credential import Credential
 from holdfast.domain.manifest.connector import Connector
 from holdfast.domain.tenancy import ConsumerScope
-from holdfast.errors import GrantDeferred, HoldfastError, IntegrityError, Unavailable
+from holdfast.errors import GrantDeferred, GrantRejected, HoldfastError, IntegrityError, Unavailable
 from holdfast.grants.flow import drive
-from holdfast.grants.revoke import Ending, revoke
+from holdfast.grants.revoke import Ending, needs_refresh, revoke
+from holdfast.grants.token import refresh
 from holdfast.store import Store, connections, events, revocations
 from holdfast.store.connections import Decide, Stored
 from holdfast.store.jobs import Job
 from holdfast.store.revocations import Revocation
+from holdfast.usecases.credential.insist import insist
+from holdfast.usecases.credential.obtain import TOKEN_REQUEST
 from holdfast.usecases.credential.setup import setup_with
-from holdfast.usecases.subject import Subject, find_subject
+from holdfast.usecases.states import callback_context, callback_url
+from holdfast.usecases.subject import Held, Subject, find_subject
 from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
@@ -39,11 +44,18 @@ async def drop_grant(scope: ConsumerScope, vault: Vault, about: Subject, decide:
     owed: list[Revocation] = []
 
     async def owe(tx: Store, held: Stored | None) -> None:
-        found = await _owe(scope, tx, held) if held and _can_be_ended(held.connection, about.connector) else None
+        found = (
+            await _owe(scope, tx, held, about.connector)
+            if held and _can_be_ended(held.connection, about.connector)
+            else None
+        )
         owed[:] = [found] if found else []
 
     _, after = await connections.change(scope, vault.store, about.connector, about.unified_api, decide, owe)
     for revocation in owed:
+        if not revocation.job.attempts:
+            vault.bell.ring(revocations.KIND)
+            continue
         with contextlib.suppress(Unavailable):  # the lease runs out, and the next one tries
             await attempt(vault, revocation)
     return after
@@ -68,8 +80,11 @@ def _can_be_ended(connection: Connection, connector: Connector) -> bool:
     return connection.grant is not None and oauth is not None and oauth.revoke is not None
 
 
-async def _owe(scope: ConsumerScope, tx: Store, held: Stored) -> Revocation | None:
-    """None if the credential does not open: it is dropped all the same, and the evidence says so."""
+async def _owe(scope: ConsumerScope, tx: Store, held: Stored, connector: Connector) -> Revocation | None:
+    """None if the credential does not open: it is dropped all the same, and the evidence says so.
+
+    What has to be refreshed first takes its time, and must not end with the request: it is left to the worker.
+    """
     before = held.connection
     try:
         credential = await connections.open_credential(scope, tx, held, "revoke")
@@ -77,7 +92,15 @@ async def _owe(scope: ConsumerScope, tx: Store, held: Stored) -> Revocation | No
         log.warning("revocation_impossible", connection=before.id, service=before.service_id, outcome="unreadable")
         await revocations.give_up(scope, tx, before, "unreadable")
         return None
-    return await revocations.owe(scope, tx, before, credential, leased=True)
+    at_once = not _needs_refresh(connector, credential, tx.clock.now())
+    return await revocations.owe(scope, tx, before, credential, leased=at_once)
+
+
+def _needs_refresh(connector: Connector, credential: Credential, now: int) -> bool:
+    oauth, token = connector.auth.oauth, credential.token
+    if oauth is None or oauth.revoke is None or token is None:
+        return False
+    return needs_refresh(oauth.revoke, token, now)
 
 
 async def work(vault: Vault, job: Job) -> None:
@@ -125,10 +148,34 @@ async def _superseded(vault: Vault, revocation: Revocation) -> bool:
 
 async def _ask(vault: Vault, revocation: Revocation) -> Ending:
     subject = await find_subject(revocation.scope, vault, revocation.unified_api, revocation.service_id)
-    held, token = subject.holding(revocation.connection), revocation.credential.token
+    held = subject.holding(revocation.connection)
+    if _needs_refresh(held.connector, revocation.credential, vault.clock.now()):
+        try:
+            revocation = await _refreshed(vault, held, revocation)
+        except GrantRejected as error:
+            return Ending("gone", error.code, error.status)  # the provider says itself that there is no such grant
+    token = revocation.credential.token
     assert token is not None  # without one there was nothing to end
     known = await setup_with(revocation.scope, vault, held, revocation.credential)
     return await drive(revoke(known, token, now=vault.clock.now()), vault.door.send)
+
+
+async def _refreshed(vault: Vault, held: Held, revocation: Revocation) -> Revocation:
+    """The revocation with a living token. It is kept before it is used, in flight: a worker that stops in between
+    would leave behind a token that the provider has replaced."""
+
+    async def refresh_and_keep() -> Revocation:
+        scope, service_id = revocation.scope, held.connector.id
+        known = await setup_with(scope, vault, held, revocation.credential)
+        redirect_uri = callback_url(vault, callback_context(scope, vault, service_id))
+        assert revocation.credential.token is not None
+        flow = refresh(known, revocation.credential.token, redirect_uri=redirect_uri, now=vault.clock.now())
+        granted = await drive(flow, lambda request: vault.door.send(request, limits=TOKEN_REQUEST))
+        return await insist(
+            vault, service_id, lambda: revocations.reseal(scope, vault.store, revocation, granted.token)
+        )
+
+    return await vault.flights.join(("revoke", revocation.job.id), refresh_and_keep)
 
 
 async def _put_off(vault: Vault, revocation: Revocation, error: GrantDeferred) -> None:

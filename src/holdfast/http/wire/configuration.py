@@ -125,5 +125,17 @@ def _defaults(item: ConfigurationInput) -> list[Json]:
         id, target = default.get("id"), default.get("target", "resource")
         if not isinstance(id, str) or not id or target not in ("resource", "custom_fields"):
             raise RequestValidationError("Each default has an id, and a target of resource or custom_fields.")
-        found.append({"id": id, "value": default.get("value"), "target": target})
+        if not _can_be_read(value := default.get("value")):
+            raise RequestValidationError("A default is a text, a number, a truth value or null, or a list of texts.")
+        found.append({"id": id, "value": value, "target": target})
     return found
+
+
+def _can_be_read(value: Any) -> bool:
+    """Whether clients can: the strict ones give up the whole list of a consumer's connections because of one object.
+
+    A list of texts is the value of a field of which several options are chosen; there is no other way to write it.
+    """
+    if isinstance(value, list):
+        return all(isinstance(item, str) for item in value)
+    return not isinstance(value, dict)

@@ -58,7 +58,7 @@ class Varying(msgspec.Struct, omit_defaults=True, kw_only=True):
     ] = UNSET
     last_downstream_error_at: Annotated[
         int | UnsetType,
-        Meta(description="When the service last could not be reached: milliseconds since the epoch, or 0."),
+        Meta(description="Since when the service cannot be reached: milliseconds since the epoch, or 0."),
     ] = UNSET
     created_at: Annotated[
         int | UnsetType,

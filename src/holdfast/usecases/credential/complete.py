@@ -32,12 +32,17 @@ async def complete(scope: ConsumerScope, vault: Vault, subject: Held) -> Held:
 
     def decide(before: Connection | None) -> Change | None:
         # An account's values belong to that account: somebody may have connected another one meanwhile.
-        if before is None or not before.same_consent(asked):
+        if before is None or not _is_same_account(before, asked):
             return None
         return Change(chosen(filled(before, connector, found), connector, offered))
 
     _, after = await connections.change(scope, vault.store, connector, subject.unified_api, decide)
     return subject.holding(after or asked)
+
+
+def _is_same_account(before: Connection, asked: Connection) -> bool:
+    """By its consent; where there is none, the form says whose account it is."""
+    return before.same_consent(asked) and (asked.grant is not None or before.same_settings(asked))
 
 
 async def _found(scope: ConsumerScope, vault: Vault, subject: Held) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.domain.connection import missing
+from holdfast.domain.connection import missing_by_hand
 from holdfast.domain.tenancy import ConsumerScope
 from holdfast.errors import (
     ConnectionNotFoundError,
@@ -59,8 +59,5 @@ async def _exchange(scope: ConsumerScope, vault: Vault, held: Held, stored: Stor
 
 
 def _require_settings(held: Held) -> None:
-    """What the consumer fills in must be there; what a call after connecting fills in comes later."""
-    by_hand = {s.id for s in held.connector.settings if s.filled_by == "user"}
-    absent = [id for id in missing(held.connector, held.connection) if id in by_hand]
-    if absent:
+    if absent := missing_by_hand(held.connector, held.connection):
         raise ConnectionSettingsError(f"Fill in {', '.join(absent)} first.")

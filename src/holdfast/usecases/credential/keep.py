@@ -1,14 +1,12 @@
 """Keeping what a provider granted: the one moment in which a token can be lost, so it is never given up.
 
-The provider has acted when its answer is here. A local fault is waited out for as long as the process lives; a
-setting that came along and leads elsewhere is left out, and the token is kept.
+The provider has acted when its answer is here. A local fault is waited out (`insist`); a setting that came along and
+leads elsewhere is left out, and the token is kept.
 """
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
-from itertools import chain, repeat
 
 import structlog
 
@@ -16,19 +14,17 @@ from holdfast.domain.connection import Connection, connected, filled, refreshed
 from holdfast.domain.credential import Credential
 from holdfast.domain.event import EventType
 from holdfast.domain.tenancy import ConsumerScope
-from holdfast.errors import ConflictError, ConnectionSettingsError, Unavailable
+from holdfast.errors import ConnectionSettingsError
 from holdfast.grants.token import Granted as Answer
 from holdfast.store import connections
 from holdfast.store.connections import Change, Decide
 from holdfast.usecases import revocations
+from holdfast.usecases.credential.insist import insist
 from holdfast.usecases.credential.setup import check_filled
 from holdfast.usecases.subject import Granted, Held, Subject
 from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
-
-# Seconds between tries to save; the last one for ever.
-PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 async def keep_new(scope: ConsumerScope, vault: Vault, subject: Subject, grant: Answer, *, enable: bool) -> Held:
@@ -73,17 +69,11 @@ async def save(
     scope: ConsumerScope, vault: Vault, subject: Subject, decide: Decide
 ) -> tuple[Connection | None, Connection | None]:
     """Changes the connection, trying again for as long as the database is not there."""
-    try:
-        for pause in chain(PAUSES, repeat(PAUSES[-1])):
-            try:
-                return await connections.change(scope, vault.store, subject.connector, subject.unified_api, decide)
-            except (Unavailable, ConflictError):
-                log.warning("granted_token_waits", service=subject.connector.id, seconds=pause)
-                await vault.clock.sleep(pause)
-    except asyncio.CancelledError:
-        log.critical("granted_token_lost", service=subject.connector.id)
-        raise
-    raise AssertionError("the pauses never end")
+
+    async def write() -> tuple[Connection | None, Connection | None]:
+        return await connections.change(scope, vault.store, subject.connector, subject.unified_api, decide)
+
+    return await insist(vault, subject.connector.id, write)
 
 
 def believed(vault: Vault, subject: Subject, grant: Answer) -> Answer:

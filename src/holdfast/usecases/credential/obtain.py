@@ -27,10 +27,9 @@ Keep = Callable[[Answer], Awaitable[Subject]]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a flight came to: the subject afterwards, whether the provider was asked, and what went wrong."""
+    """What a flight came to: the subject afterwards, and what went wrong."""
 
     subject: Subject
-    asked: bool = True
     error: HoldfastError | None = None
 
     def or_raise(self) -> Subject:

@@ -3,14 +3,16 @@
 Callers in this process join one flight, processes take a lease on the row, and the answer is kept only on the
 very grant that was refreshed. What the provider says is *rejected* (kept for 48 hours, then given up),
 *misconfigured* (nothing is known against the connection) or *deferred*. Whatever it is leaves its trace on the
-connection and a pause, and the old token serves while it lives.
+connection and a pause, in which everybody gets the same answer, and the old token serves while it lives.
 """
 
 from __future__ import annotations
 
 import contextlib
+from typing import Literal
 
 import structlog
+from prometheus_client import Counter
 
 from holdfast.domain.connection import (
     COOLDOWN,
@@ -24,12 +26,13 @@ from holdfast.domain.event import EventType
 from holdfast.domain.tenancy import ConsumerScope, Integration
 from holdfast.errors import (
     ConnectorCredentialsError,
-    EgressRefused,
+    ConsumerError,
     GrantDeferred,
     GrantMisconfigured,
     GrantRejected,
     HoldfastError,
     ProviderError,
+    RefreshRejected,
     Unavailable,
 )
 from holdfast.grants.token import GRANTS
@@ -50,6 +53,7 @@ log = structlog.get_logger()
 # Longer than an outbound call and the first tries to save its answer, so that a holder who is alive keeps its lease.
 LEASE = 30_000
 WAIT, WAIT_LIMIT = 0.025, 20.0
+REFRESHES = Counter("holdfast_refreshes", "What came of asking providers to refresh a token.", ["outcome"])
 
 
 async def refresh(scope: ConsumerScope, vault: Vault, subject: Granted, *, force: bool) -> None:
@@ -60,10 +64,12 @@ async def refresh(scope: ConsumerScope, vault: Vault, subject: Granted, *, force
     """
     force = force and _refreshes_early(subject)
     key = ("refresh", scope.application_id, subject.connection.id)
-    while True:
-        outcome = await vault.flights.join(key, lambda: _refresh(scope, vault, subject, force=force))
-        if outcome.asked or outcome.error or not force:
-            break  # a flight that found nothing to do is no answer to somebody who wants to know
+    try:
+        outcome = await vault.flights.join(key, lambda: _refresh(scope, vault, subject))
+    except Unavailable:  # the answer will be kept when it comes; until then the old token may do
+        if force or not _serves(subject, vault.clock.now()):
+            raise
+        return
     if outcome.error and (force or not _serves(outcome.subject, vault.clock.now())):
         raise outcome.error
 
@@ -103,25 +109,24 @@ def _serves(subject: Subject, now: int) -> bool:
     return grant is not None and grant.alive(now)
 
 
-async def _refresh(scope: ConsumerScope, vault: Vault, asked: Granted, *, force: bool) -> Outcome:
-    """Whoever finds the work done by somebody else goes home."""
+async def _refresh(scope: ConsumerScope, vault: Vault, asked: Granted) -> Outcome:
+    """Whoever finds that another grant has taken the place of the one to be refreshed goes home."""
     waited = 0.0
     while True:
         stored = await connections.stored(scope, vault.store, asked.unified_api, asked.connector.id)
         if stored is None or stored.connection.grant is None:
-            return Outcome(asked.with_connection(None), asked=False, error=ConnectorCredentialsError())
+            return Outcome(asked.with_connection(None), error=ConnectorCredentialsError())
         subject, now = asked.holding(stored.connection).granted(), vault.clock.now()
         if not subject.connection.same_grant(asked.connection):
-            return Outcome(subject)  # somebody else has asked meanwhile, and was answered
-        if not force and is_fresh(subject, now):
-            return Outcome(subject, asked=False)
-        if cooling_down(subject.connection, subject.integration, now):
-            return Outcome(subject, asked=False, error=_same_answer(subject.connection, now))
+            return Outcome(subject)
+        failure = subject.connection.failure
+        if failure and cooling_down(subject.connection, subject.integration, now):
+            return Outcome(subject, error=_answer(failure, subject.connection.retained_until, now))
         lease = await attempts.take(scope, vault.store, subject.connection, LEASE)
         if lease is not None:
             return await _under(lease, scope, vault, subject)
         if waited >= WAIT_LIMIT:
-            return Outcome(subject, asked=False, error=Unavailable("Another process is refreshing this credential."))
+            return Outcome(subject, error=Unavailable("Another process is refreshing this credential."))
         await vault.clock.sleep(WAIT)
         waited += WAIT
 
@@ -134,6 +139,8 @@ async def _under(lease: Lease, scope: ConsumerScope, vault: Vault, subject: Gran
             return Outcome(subject.with_connection(stored.connection if stored else None))
         outcome = await _ask(scope, vault, subject, stored)
         if outcome.error is None:
+            REFRESHES.labels("refreshed").inc()
+            log.info("refreshed", connection=subject.connection.id, service=subject.connector.id)
             return outcome
         return await _note(scope, vault, subject, outcome.error)
     finally:
@@ -164,10 +171,7 @@ async def _note(scope: ConsumerScope, vault: Vault, subject: Granted, error: Hol
     """Writes down what a failed refresh means, on the grant that it concerns."""
     asked, now = subject.connection, vault.clock.now()
     failure = _failure(error, subject.integration, now)
-    log.warning(
-        "refresh_failed", connection=asked.id, service=asked.service_id, outcome=type(error).__name__,
-        status=failure.status, code=failure.code,
-    )  # fmt: skip
+    _tell(asked, failure, error)
 
     def decide(before: Connection | None) -> Change | None:
         if before is None or not before.same_grant(asked):
@@ -179,33 +183,51 @@ async def _note(scope: ConsumerScope, vault: Vault, subject: Granted, error: Hol
 
     _, after = await connections.change(scope, vault.store, subject.connector, subject.unified_api, decide)
     replaced = after is not None and after.grant is not None and not after.same_grant(asked) and after.failure is None
-    return Outcome(subject.with_connection(after), error=None if replaced else error)
+    if replaced:
+        return Outcome(subject.with_connection(after))
+    if not isinstance(error, ConsumerError):  # who must fill in a form is told so by name
+        error = _answer(failure, after.retained_until if after else 0, now)
+    return Outcome(subject.with_connection(after), error=error)
+
+
+def _tell(asked: Connection, failure: RefreshFailure, error: HoldfastError) -> None:
+    """What failed, for whoever reads logs and metrics. An `ambiguous` answer may have spent a rotated token."""
+    REFRESHES.labels(failure.outcome).inc()
+    log.warning(
+        "refresh_failed", connection=asked.id, service=asked.service_id, outcome=failure.outcome,
+        error=type(error).__name__, status=failure.status, code=failure.code,
+        ambiguous=isinstance(error, GrantDeferred) and error.ambiguous,
+    )  # fmt: skip
 
 
 def _failure(error: HoldfastError, integration: Integration, now: int) -> RefreshFailure:
-    kinds = {GrantRejected: "rejected", GrantMisconfigured: "misconfigured", EgressRefused: "misconfigured"}
     wait = min(max(COOLDOWN, 1000 * (getattr(error, "retry_after", None) or 0)), COOLDOWN_LIMIT)
     return RefreshFailure(
-        outcome=kinds.get(type(error), "deferred"),  # type: ignore[arg-type]
+        outcome=_outcome(error),
         at=now,
         until=now + wait,
+        said=str(error.detail),
         integration=integration.version,
         code=getattr(error, "code", None),
         status=getattr(error, "status", None),
     )
 
 
-def _same_answer(connection: Connection, now: int) -> ProviderError:
-    """What the last attempt came to, for whoever asks before the next one may be made."""
-    failure = connection.failure
-    assert failure is not None  # it is cooling down from one
-    said = "The last refresh failed; the next attempt waits."
+def _outcome(error: HoldfastError) -> Literal["rejected", "misconfigured", "deferred"]:
+    if isinstance(error, GrantRejected):
+        return "rejected"
+    return "misconfigured" if error.actor == "operator" else "deferred"
+
+
+def _answer(failure: RefreshFailure, retained_until: int, now: int) -> ProviderError:
+    """What a failed refresh is told as: the same to whoever was there, and to whoever asks before the next try."""
+    said, code, status = failure.said, failure.code, failure.status
     if failure.outcome == "rejected":
-        return GrantRejected(said, code=failure.code, status=failure.status)
-    if failure.outcome == "misconfigured":
-        return GrantMisconfigured(said, code=failure.code, status=failure.status)
-    seconds = -(-(failure.until - now) // 1000)
-    return GrantDeferred(said, code=failure.code, status=failure.status, retry_after=seconds)
+        return RefreshRejected(
+            said, code=code, status=status, credentials_expire_at=retained_until, retry_at=failure.until, now=now
+        )
+    kind = GrantMisconfigured if failure.outcome == "misconfigured" else GrantDeferred
+    return kind(said, code=code, status=status, retry_after=-(-(failure.until - now) // 1000))
 
 
 def _first_failure(before: Connection) -> tuple[EventType, ...]:

@@ -22,6 +22,7 @@ from holdfast.grants.call import DEAD_TOKEN
 from holdfast.grants.flow import Setup, drive
 from holdfast.store import connections
 from holdfast.store.connections import Change, Stored
+from holdfast.usecases.credential.downstream import Watch, note
 from holdfast.usecases.credential.refresh import is_fresh, refresh
 from holdfast.usecases.credential.setup import setup_with
 from holdfast.usecases.subject import Held, Subject, require_enabled
@@ -77,13 +78,28 @@ async def call(
     that the token is dead."""
     held, credential = await use(scope, vault, subject, purpose)
     try:
-        return await drive(flow(await setup_with(scope, vault, held, credential)), vault.door.send)
+        return await _run(scope, vault, held, credential, flow)
     except GrantRejected as error:
         grant = held.connection.grant
         if grant is None or not grant.refreshable or error.code != DEAD_TOKEN:
             raise
     held, credential = await use(scope, vault, subject, purpose, force=True)
-    return await drive(flow(await setup_with(scope, vault, held, credential)), vault.door.send)
+    return await _run(scope, vault, held, credential, flow)
+
+
+async def _run(
+    scope: ConsumerScope,
+    vault: Vault,
+    held: Held,
+    credential: Credential,
+    flow: Callable[[Setup], Generator[Request, Response, T]],
+) -> T:
+    """Drives the flow, and notes what it showed of the service, whatever it came to."""
+    watch = Watch(vault.door)
+    try:
+        return await drive(flow(await setup_with(scope, vault, held, credential)), watch.send)
+    finally:
+        await note(scope, vault, held, down=watch.down)
 
 
 async def try_out(
