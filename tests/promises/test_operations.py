@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from accounts import open_account
+from structlog.testing import capture_logs
+from watched_database import watched
 
 from holdfast.domain.masking import PREFIX
+from holdfast.errors import ConflictError, Unavailable
 from holdfast.testing.clock import TestClock
 from holdfast.testing.harness import SERVICE, Deployment, deployment
 from holdfast.testing.provider import Lifetimes, SandboxProvider, Shape
@@ -125,3 +129,64 @@ async def test_a_short_life_is_renewed_in_its_last_tenth(tmp_path: Any, left: in
         await vault.get(FIELDS)
 
         assert vault.provider.calls["token:refresh_token"] == refreshes
+
+
+def nested(levels: int) -> bytes:
+    return b'{"more": ' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}"
+
+
+def members(number: int) -> bytes:
+    return b'{"more": {' + b",".join(b'"k%d":1' % n for n in range(number - 1)) + b"}}"
+
+
+def commas(number: int) -> bytes:
+    return b'{"more": [' + b",".join([b"1"] * (number + 1)) + b"]}"
+
+
+def text(characters: int) -> bytes:
+    return b'{"more": "' + b"a" * characters + b'"}'
+
+
+BODIES = {"levels": (nested, 32), "members": (members, 10_000), "commas": (commas, 50_000), "text": (text, 65_536)}
+
+
+@pytest.mark.parametrize(("body", "most"), BODIES.values(), ids=BODIES.keys())
+async def test_a_body_has_its_limits(vault: Deployment, body: Callable[[int], bytes], most: int) -> None:
+    """The last size that fits is read, and one more is refused."""
+    sent = {"headers": {"content-type": "application/json"}}
+
+    replies = [await vault.patch(PATH, body=body(size), **sent) for size in (most, most + 1)]
+
+    assert [reply.status for reply in replies] == [200, 400]
+
+
+@pytest.mark.parametrize(("number", "status"), [(100, 200), (101, 400)])
+async def test_a_connection_holds_a_hundred_settings(vault: Deployment, number: int, status: int) -> None:
+    """Those that the form does not have are counted, too."""
+    reply = await vault.patch(PATH, json={"settings": {f"s{n}": "x" for n in range(number)}})
+
+    assert reply.status == status
+
+
+FAULTS: dict[str, tuple[Exception, int, str]] = {
+    "somebody was quicker": (ConflictError(), 409, "ConflictError"),
+    "a local fault": (Unavailable(), 503, "Unavailable"),
+    "a mistake of ours": (RuntimeError("sandbox-secret"), 500, "UnexpectedError"),
+}
+
+
+@pytest.mark.parametrize(("fault", "status", "name"), FAULTS.values(), ids=FAULTS.keys())
+async def test_a_fault_within_has_a_name(vault: Deployment, fault: Exception, status: int, name: str) -> None:
+    """The log says where an unexpected one came from, and neither log nor answer says with what in hand."""
+    faulty, database = watched(vault)
+
+    async def before(sql: str) -> None:
+        raise fault
+
+    database.before = before
+    with capture_logs() as logs:
+        reply = await faulty.patch(PATH, json={})
+
+    assert (reply.status, reply.body["type_name"]) == (status, name)
+    assert [line["event"] for line in logs if "where" in line] == (["unexpected_error"] if status == 500 else [])
+    assert "sandbox-secret" not in f"{reply.text}{logs}"
