@@ -14,7 +14,7 @@ the subject, `http.teller` adds its links, and `http.wire` spells it, asking `do
 the request that redeems the code, `outbound` performs it, and the sealed token, the facts and the events are
 saved in one transaction.
 
-*Using it.* Whoever needs a token comes to `usecases.credentials`, which renews it first if it is about to expire.
+*Using it.* Whoever needs a token comes to `usecases.credential.use`, which refreshes it first if it is about to expire.
 """
 
 from __future__ import annotations

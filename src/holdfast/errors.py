@@ -5,6 +5,8 @@
     │   ├── RequestValidationError      a member, parameter or body is missing or malformed
     │   ├── RequestHeadersValidationError
     │   ├── UnauthorizedError           no key, a wrong key, or a key that may not do this
+    │   │   └── WrongKeyError           a key, and it is nobody's
+    │   ├── RequestLimitError           too many requests of a kind that is limited
     │   ├── PayloadTooLargeError, UnsupportedMediaTypeError, MethodNotAllowedError
     │   ├── EntityNotFoundError         path, consumer, resource, token: nothing of that name
     │   │   ├── ConnectorNotFoundError
@@ -68,6 +70,21 @@ class RequestHeadersValidationError(CallerError):
 
 class UnauthorizedError(CallerError):
     """Missing authentication"""
+
+
+class WrongKeyError(UnauthorizedError):
+    """Invalid Authorization Token"""
+
+
+class RequestLimitError(CallerError):
+    """Too many requests of this kind came from this address. Try again later."""
+
+    retryable = True
+
+    def __init__(self, detail: str | None = None, *, retry_after: int) -> None:
+        """`retry_after`: in seconds."""
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class PayloadTooLargeError(CallerError):

@@ -24,7 +24,7 @@ async def test_an_unconfirmed_callback_switches_nothing_on(vault: Deployment) ->
     assert "callable" not in (await vault.events())[before:]
 
 
-async def test_a_renewal_is_kept_whatever_its_lifetime_looks_like(vault: Deployment) -> None:
+async def test_a_refresh_is_kept_whatever_its_lifetime_looks_like(vault: Deployment) -> None:
     """The old token is spent by then: an unreadable lifetime means an unknown one."""
     await vault.connect()
     for lifetime in ("never", -1, True):

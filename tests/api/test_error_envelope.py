@@ -78,7 +78,7 @@ async def test_a_405_says_what_is_allowed(vault: Deployment) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [ONE, "/vault/connections", f"{ONE}/import", f"{ONE}/leads/config", f"{ONE}/confirm", "/nothing/here"]
+    "path", [ONE, "/vault/connections", f"{ONE}/import", f"{ONE}/leads/config", f"{ONE}/confirm", "/vault/nothing/here"]
 )
 async def test_a_page_may_ask_whether_it_may_ask(vault: Deployment, path: str) -> None:
     """A CORS preflight is answered without a key: all methods, the API's headers, no credentials of the browser."""
@@ -97,9 +97,51 @@ async def test_a_page_may_ask_whether_it_may_ask(vault: Deployment, path: str) -
 
 async def test_a_page_can_read_an_error(vault: Deployment) -> None:
     """Without the header a browser hides the answer, and with it what was wrong."""
-    for replies in (await errors(vault)).values():
-        for reply in replies:
-            assert reply.headers["access-control-allow-origin"] == "*", reply.text
+    for path, key in (
+        (ONE, None),
+        (ONE, "wrong"),
+        ("/vault/nothing", vault.api_key),
+        (ONE + "/x/config", vault.api_key),
+    ):
+        reply = await vault.get(path, headers={"authorization": key})
+        assert reply.status >= 400
+        assert reply.headers["access-control-allow-origin"] == "*", reply.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/manage/applications", "/metrics", "/docs", "/openapi.json", "/health", "/ready", "/nothing/here"]
+)
+async def test_pages_of_other_origins_call_the_vault_s_api_alone(vault: Deployment, path: str) -> None:
+    """No CORS on what an operator asks; a preflight of it is a method that is not answered."""
+    origin = ("origin", "https://evil.example")
+    asked = [origin, ("access-control-request-method", "GET")]
+    for method, sent in (("GET", [origin, ("authorization", f"Bearer {ADMIN_TOKEN}")]), ("OPTIONS", asked)):
+        answer = await call(vault.app, method, PUBLIC_URL + path, sent)
+        assert not [name for name, _ in answer.headers if name.startswith("access-control-")]
+        assert (method, answer.status) not in {("OPTIONS", 200), ("OPTIONS", 204)}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/vault/connections"), ("GET", ONE), ("GET", "/vault/nothing"), ("POST", f"{ONE}/callback-state"),
+        ("POST", "/manage/applications"), ("GET", "/manage/applications"),
+    ],
+)  # fmt: skip
+async def test_nobody_on_the_way_keeps_an_answer_with_a_key_a_state_or_a_link(
+    vault: Deployment, method: str, path: str
+) -> None:
+    """`Cache-Control: no-store`, once, on every answer of the API, errors included."""
+    key = ADMIN_TOKEN if path.startswith("/manage") else vault.api_key
+    reply = await vault.request(method, path, json={"name": "Acme"}, headers={"authorization": f"Bearer {key}"})
+    assert reply.headers["cache-control"] == "no-store"
+
+
+async def test_metrics_do_not_tell_which_python_runs(vault: Deployment) -> None:
+    """Whoever reads them would know its holes."""
+    text = (await vault.get("/metrics")).text
+    assert "holdfast_jobs" in text
+    assert "python_info" not in text
 
 
 @pytest.mark.parametrize("path", BROWSER)

@@ -193,6 +193,18 @@ async def test_without_a_journal_nothing_is_used(vault: Deployment, tmp_path: Pa
     assert reply.status == 503
 
 
+async def test_what_does_not_open_leaves_its_line_too(vault: Deployment) -> None:
+    """The line comes before the opening, so no fault in between can hide that somebody wanted the credential."""
+    await vault.connect()
+    await vault.vault.store.q.run("UPDATE connections SET credential = :junk", junk=b"HF\x01" + bytes(100))
+    before = len(await journalled(vault))
+
+    await turned_away(vault, FIELDS)
+
+    after = await journalled(vault)
+    assert [reason for _, _, reason in after[: len(after) - before]] == ["custom_fields"]
+
+
 @pytest.mark.parametrize("column", ["credential", "secrets"])
 async def test_a_credential_that_does_not_open_is_told_and_replaced(vault: Deployment, column: str) -> None:
     """The first use finds it out; from then on the connection asks to be connected again, and that mends it."""

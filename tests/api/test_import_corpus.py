@@ -73,7 +73,7 @@ async def test_members_that_nobody_knows_are_ignored(vault: Deployment) -> None:
 
 
 @pytest.mark.parametrize("omitted", [("issued_at",), ("expires_in",), ("issued_at", "expires_in")])
-async def test_a_token_of_unknown_age_is_renewed_before_its_first_use(
+async def test_a_token_of_unknown_age_is_refreshed_before_its_first_use(
     vault: Deployment, omitted: tuple[str, ...]
 ) -> None:
     """It may have expired long ago."""
@@ -87,7 +87,7 @@ async def test_a_token_of_unknown_age_is_renewed_before_its_first_use(
 
 
 async def test_a_token_that_is_said_to_live_is_used_as_it_is(vault: Deployment) -> None:
-    """And renewed when its time is over."""
+    """And refreshed when its time is over."""
     await import_(vault, credentials={**granted(vault), "issued_at": "2026-01-01T01:00:00+01:00", "expires_in": 3600})
 
     await vault.get(FIELDS)

@@ -25,7 +25,7 @@ LATE = Behaviour(delay_after=1)
 GIVES_BACK = "SET lease_owner = NULL"
 
 
-async def test_a_renewed_token_waits_for_the_database(vault: Deployment) -> None:
+async def test_a_refreshed_token_waits_for_the_database(vault: Deployment) -> None:
     """The provider has spent the old one, so the new one is kept on a later try, and asked for once."""
     await vault.connect()
     vault.clock.advance(7200)
@@ -74,7 +74,7 @@ async def test_a_token_that_cannot_be_kept_yet_is_not_pretended_and_not_lost(vau
 
 
 async def test_a_lease_that_cannot_be_given_back_hides_no_result(vault: Deployment) -> None:
-    """The renewed token serves, and the lease runs out by itself."""
+    """The refreshed token serves, and the lease runs out by itself."""
     await vault.connect()
     vault.clock.advance(7200)
     faulty, database = watched(vault)

@@ -8,6 +8,7 @@ from accounts import open_account
 from nodes import another_node
 from passing_time import while_time_passes
 from watched_database import with_vault
+from watched_flights import WatchedFlights
 
 from holdfast.testing.harness import RETURN_TO, SERVICE, Deployment
 from holdfast.testing.provider import Behaviour, RawAnswer, fail, stall
@@ -24,13 +25,15 @@ REFUSES_LATE = Behaviour(
 
 async def test_a_use_is_content_with_the_old_token_where_a_validation_is_not(vault: Deployment) -> None:
     """Both wait for the same refusal: the token that still lives serves the one, and the other is told."""
+    flights = WatchedFlights()
+    together = with_vault(vault, flights=flights)
     await vault.connect()
     vault.clock.advance(NEARLY_EXPIRED)
     with vault.provider.behave("token:refresh_token", REFUSES_LATE):
-        validating = asyncio.create_task(vault.post(f"{ONE}/validate"))
+        validating = asyncio.create_task(together.post(f"{ONE}/validate"))
         await vault.clock.asleep()
-        using = asyncio.create_task(vault.get(FIELDS))
-        await asyncio.sleep(0.05)
+        using = asyncio.create_task(together.get(FIELDS))
+        await flights.aboard(2)
         vault.clock.advance(5)
         validated, used = await validating, await using
 
@@ -40,13 +43,15 @@ async def test_a_use_is_content_with_the_old_token_where_a_validation_is_not(vau
 
 async def test_a_validation_that_joins_a_use_is_told_of_its_failure(vault: Deployment) -> None:
     """The use began it, and the old token serves it; whoever asks whether the credential works hears the refusal."""
+    flights = WatchedFlights()
+    together = with_vault(vault, flights=flights)
     await vault.connect()
     vault.clock.advance(NEARLY_EXPIRED)
     with vault.provider.behave("token:refresh_token", REFUSES_LATE):
-        using = asyncio.create_task(vault.get(FIELDS))
+        using = asyncio.create_task(together.get(FIELDS))
         await vault.clock.asleep()
-        validating = asyncio.create_task(vault.post(f"{ONE}/validate"))
-        await asyncio.sleep(0.05)
+        validating = asyncio.create_task(together.post(f"{ONE}/validate"))
+        await flights.aboard(2)
         vault.clock.advance(5)
         used, validated = await using, await validating
 
@@ -84,12 +89,14 @@ async def test_a_browser_that_goes_away_does_not_part_a_code_from_its_grant(vaul
 
 async def test_exchanges_at_once_are_one(vault: Deployment) -> None:
     """Ten callers want a token for the same stored credentials: the provider is asked once."""
+    flights = WatchedFlights()
+    together = with_vault(vault, flights=flights)
     account = await open_account(vault, "personio", "hris")
     await account.fill_in()
     with account.provider.behave("token", stall(1)):
-        asking = [asyncio.create_task(vault.post(f"{account.path}/token")) for _ in range(10)]
+        asking = [asyncio.create_task(together.post(f"{account.path}/token")) for _ in range(10)]
+        await flights.aboard(10)
         await vault.clock.asleep()
-        await asyncio.sleep(0.05)
         vault.clock.advance(1)
         replies = await asyncio.gather(*asking)
 

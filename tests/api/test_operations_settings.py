@@ -200,8 +200,8 @@ async def test_custom_fields_need_an_authorized_connection(vault: Deployment) ->
     assert (reply.status, reply.body["type_name"]) == (422, "InvalidStateError")
 
 
-async def test_a_token_that_the_service_no_longer_takes_is_renewed_for_the_call(vault: Deployment) -> None:
-    """A 401 costs one renewal and one more try, and the caller sees nothing of it."""
+async def test_a_token_that_the_service_no_longer_takes_is_refreshed_for_the_call(vault: Deployment) -> None:
+    """A 401 costs one refresh and one more try, and the caller sees nothing of it."""
     await vault.connect()
     for grant in vault.provider.ledger.grants:
         grant.access[-1].ended = True

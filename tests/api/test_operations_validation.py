@@ -90,7 +90,7 @@ async def test_a_key_is_tried_on_demand(campaign: Account, body: dict[str, Any])
     assert [withdrawn.data["state"], back.data["state"]] == ["invalid", "callable"]
 
 
-async def test_a_token_is_renewed_on_demand(vault: Deployment) -> None:
+async def test_a_token_is_refreshed_on_demand(vault: Deployment) -> None:
     """However long it would have lived; the new one is in use."""
     await vault.connect()
 

@@ -1,4 +1,4 @@
-"""Renewal: once, however many ask, whoever leaves, and whatever else happens to the connection meanwhile.
+"""Refresh: once, however many ask, whoever leaves, and whatever else happens to the connection meanwhile.
 
 The provider ends a whole grant when a refresh token comes twice (RFC 9700 section 4.14.2), so that a second use
 shows in every test here: the connection would not work afterwards.
@@ -37,8 +37,8 @@ async def use(vault: Deployment, **options: Any) -> Reply:
         return await vault.get(f"{PATH}/leads/custom-fields", **options)
 
 
-async def renewing(vault: Deployment) -> None:
-    """Returns when a renewal waits for the provider's answer."""
+async def refreshing(vault: Deployment) -> None:
+    """Returns when a refresh waits for the provider's answer."""
     async with asyncio.timeout(PATIENCE):
         await vault.clock.asleep()
 
@@ -52,7 +52,7 @@ async def works_on(vault: Deployment) -> bool:
     return True
 
 
-async def test_a_token_is_renewed_shortly_before_it_expires(vault: Deployment) -> None:
+async def test_a_token_is_refreshed_shortly_before_it_expires(vault: Deployment) -> None:
     """Half a minute in hand, so that it is still good when it arrives; before that, not at all."""
     await vault.connect()
     vault.clock.advance(HOUR - 31)
@@ -65,7 +65,7 @@ async def test_a_token_is_renewed_shortly_before_it_expires(vault: Deployment) -
     assert (early, vault.provider.calls[REFRESHES]) == (0, 1)
 
 
-async def test_many_uses_of_an_expired_connection_renew_it_once(vault: Deployment) -> None:
+async def test_many_uses_of_an_expired_connection_refresh_it_once(vault: Deployment) -> None:
     """They join one flight, and all get the new token."""
     await vault.connect()
     vault.clock.advance(HOUR)
@@ -77,7 +77,7 @@ async def test_many_uses_of_an_expired_connection_renew_it_once(vault: Deploymen
     assert await works_on(vault)
 
 
-async def test_many_uses_over_two_nodes_renew_it_once(vault: Deployment) -> None:
+async def test_many_uses_over_two_nodes_refresh_it_once(vault: Deployment) -> None:
     """Nodes share nothing but the database: one takes the lease, the other waits for its outcome."""
     await vault.connect()
     vault.clock.advance(HOUR)
@@ -92,7 +92,7 @@ async def test_many_uses_over_two_nodes_renew_it_once(vault: Deployment) -> None
 
 
 async def test_connections_do_not_wait_for_each_other(vault: Deployment) -> None:
-    """One renewal each, for ten consumers at once."""
+    """One refresh each, for ten consumers at once."""
     consumers = [f"user-{number}" for number in range(10)]
     for consumer in consumers:
         await vault.connect(consumer=consumer)
@@ -104,8 +104,8 @@ async def test_connections_do_not_wait_for_each_other(vault: Deployment) -> None
     assert vault.provider.calls[REFRESHES] == 10
 
 
-async def test_forced_renewals_never_spend_a_token_twice(vault: Deployment) -> None:
-    """Validation renews a token that looks good; fifty of them at once do so one after the other, or together."""
+async def test_forced_refreshes_never_spend_a_token_twice(vault: Deployment) -> None:
+    """Validation refreshes a token that looks good; fifty of them at once do so one after the other, or together."""
     await vault.connect()
 
     replies = await asyncio.gather(*(vault.post(f"{PATH}/validate") for _ in range(50)))
@@ -114,13 +114,13 @@ async def test_forced_renewals_never_spend_a_token_twice(vault: Deployment) -> N
     assert await works_on(vault)
 
 
-async def test_a_caller_that_leaves_does_not_stop_a_renewal(vault: Deployment) -> None:
+async def test_a_caller_that_leaves_does_not_stop_a_refresh(vault: Deployment) -> None:
     """The provider has spent the old token by then: what it answers must be kept."""
     await vault.connect()
     vault.clock.advance(HOUR)
     with vault.provider.behave(REFRESHES, stall(5, committed=True)):
         caller = asyncio.ensure_future(use(vault))
-        await renewing(vault)
+        await refreshing(vault)
 
         caller.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -133,14 +133,14 @@ async def test_a_caller_that_leaves_does_not_stop_a_renewal(vault: Deployment) -
     assert await works_on(vault)
 
 
-async def test_a_shutdown_waits_for_a_renewal(vault: Deployment) -> None:
+async def test_a_shutdown_waits_for_a_refresh(vault: Deployment) -> None:
     """A node that is told to stop while an answer is on its way stores it first."""
     await vault.connect()
     vault.clock.advance(HOUR)
     with vault.provider.behave(REFRESHES, stall(5, committed=True)):
         async with another_node(vault) as stopping:
             caller = asyncio.ensure_future(use(stopping))
-            await renewing(vault)
+            await refreshing(vault)
             caller.cancel()
             vault.clock.advance(5)
 
@@ -155,7 +155,7 @@ async def test_whoever_is_refused_because_another_was_quicker_takes_its_token(de
         vault.clock.advance(HOUR)
         with vault.provider.behave(REFRESHES, stall(35), times=1):
             held_up = asyncio.ensure_future(use(vault))
-            await renewing(vault)
+            await refreshing(vault)
             vault.clock.advance(31)
 
             quicker = await use(other)
@@ -178,13 +178,13 @@ async def test_a_refresh_token_that_does_not_come_back_is_kept(deploy: Deploy, s
         assert await works_on(vault)
 
 
-async def test_a_new_consent_wins_over_a_renewal_of_the_old_one(vault: Deployment) -> None:
-    """The token that the renewal brings belongs to a grant that nobody uses any more: it is ended, not stored."""
+async def test_a_new_consent_wins_over_a_refresh_of_the_old_one(vault: Deployment) -> None:
+    """The token that the refresh brings belongs to a grant that nobody uses any more: it is ended, not stored."""
     await vault.connect()
     vault.clock.advance(HOUR)
     with vault.provider.behave(REFRESHES, stall(5)):
         asked = asyncio.ensure_future(use(vault))
-        await renewing(vault)
+        await refreshing(vault)
 
         await vault.connect()
         vault.clock.advance(5)
@@ -198,12 +198,12 @@ async def test_a_new_consent_wins_over_a_renewal_of_the_old_one(vault: Deploymen
 
 
 async def test_a_deleted_connection_stays_deleted(vault: Deployment) -> None:
-    """A renewal that ends after the deletion brings nothing back, and its token is ended too."""
+    """A refresh that ends after the deletion brings nothing back, and its token is ended too."""
     await vault.connect()
     vault.clock.advance(HOUR)
     with vault.provider.behave(REFRESHES, stall(5)):
         asked = asyncio.ensure_future(use(vault))
-        await renewing(vault)
+        await refreshing(vault)
 
         await vault.delete(PATH)
         vault.clock.advance(5)
@@ -217,8 +217,8 @@ async def test_a_deleted_connection_stays_deleted(vault: Deployment) -> None:
     assert not [token for token in vault.provider.ledger.access.values() if vault.provider.ledger.good(token)]
 
 
-async def test_a_validation_tells_that_the_renewal_failed(vault: Deployment) -> None:
-    """Validating is told that the provider renewed nothing, although the token there is still good."""
+async def test_a_validation_tells_that_the_refresh_failed(vault: Deployment) -> None:
+    """Validating is told that the provider refreshed nothing, although the token there is still good."""
     await vault.connect()
 
     with vault.provider.behave("token:refresh_token", fail(503)):

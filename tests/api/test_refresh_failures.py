@@ -1,4 +1,4 @@
-"""Renewals that fail: who must act, how long the connection is kept, and that nothing is lost in silence."""
+"""Refreshes that fail: who must act, how long the connection is kept, and that nothing is lost in silence."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def use(vault: Deployment, **options: Any) -> Reply:
 
 
 async def failing(vault: Deployment, behaviour: Behaviour) -> Reply:
-    """A use during which every renewal fails so."""
+    """A use during which every refresh fails so."""
     with vault.provider.behave(REFRESHES, behaviour):
         return await use(vault)
 
@@ -52,7 +52,7 @@ async def told(vault: Deployment) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", TEMPORARY)
 async def test_a_provider_that_cannot_answer_now_is_asked_again(vault: Deployment, name: str) -> None:
-    """Nobody has to act: the connection stays callable, says that a renewal is pending, and recovers by itself."""
+    """Nobody has to act: the connection stays callable, says that a refresh is pending, and recovers by itself."""
     await vault.connect()
     vault.clock.advance(HOUR)
 
@@ -79,7 +79,7 @@ async def test_a_provider_that_cannot_answer_now_is_asked_again(vault: Deploymen
 
 
 async def test_a_token_that_still_lives_serves_meanwhile(vault: Deployment) -> None:
-    """A renewal is tried half a minute early: if it fails, the old token is still good."""
+    """A refresh is tried half a minute early: if it fails, the old token is still good."""
     await vault.connect()
     vault.clock.advance(HOUR - 20)
 

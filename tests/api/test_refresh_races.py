@@ -1,4 +1,4 @@
-"""What happens to a connection while its credential is being renewed, or its account being connected."""
+"""What happens to a connection while its credential is being refreshed, or its account being connected."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ async def take_over_another_account(vault: Deployment) -> None:
 
 
 async def test_a_late_answer_is_not_given_to_a_connection_made_anew(vault: Deployment) -> None:
-    """Deleted and imported again while a renewal is under way: the other account keeps its own token."""
+    """Deleted and imported again while a refresh is under way: the other account keeps its own token."""
     await vault.connect()
     vault.clock.advance(7200)
     with vault.provider.behave("token:refresh_token", LATE, times=1):
-        renewing = asyncio.create_task(vault.post(f"{ONE}/validate"))
+        refreshing = asyncio.create_task(vault.post(f"{ONE}/validate"))
         await vault.clock.asleep()
         await vault.delete(ONE)
         await vault.post(f"{ONE}/import", json={"credentials": {**OTHER, "issued_at": "2026-01-01T02:00:00Z"}})
 
         vault.clock.advance(5)
-        await renewing
+        await refreshing
 
     assert await kept_token(vault) == "other-at"
 
@@ -59,14 +59,14 @@ async def test_a_late_refusal_says_nothing_of_a_connection_made_anew(vault: Depl
     await vault.connect()
     vault.clock.advance(7200)
     with vault.provider.behave("token:refresh_token", LATE_REFUSAL, times=1):
-        renewing = asyncio.create_task(vault.post(f"{ONE}/validate"))
+        refreshing = asyncio.create_task(vault.post(f"{ONE}/validate"))
         await vault.clock.asleep()
         await vault.delete(ONE)
         await take_over_another_account(vault)
         events = await vault.events()
 
         vault.clock.advance(5)
-        await renewing
+        await refreshing
 
     anew = await vault.connection()
     assert (anew["state"], anew["health"], anew["last_refresh_failed_at"]) == ("callable", "ok", 0)
@@ -74,10 +74,10 @@ async def test_a_late_refusal_says_nothing_of_a_connection_made_anew(vault: Depl
 
 
 async def test_a_grant_that_comes_after_the_lease_is_not_spent(vault: Deployment) -> None:
-    """Reconnected between taking the right to renew and opening the credential: the new token needs no renewal."""
+    """Reconnected between taking the lease and opening the credential: the new token is not refreshed."""
     await vault.connect()
     vault.clock.advance(7200)
-    renewing, database = watched(vault)
+    refreshing, database = watched(vault)
 
     leased = False
 
@@ -89,7 +89,7 @@ async def test_a_grant_that_comes_after_the_lease_is_not_spent(vault: Deployment
         leased = "lease_owner = :owner, lease_until" in sql
 
     database.before = reconnect
-    reply = await renewing.get(f"{ONE}/leads/custom-fields")
+    reply = await refreshing.get(f"{ONE}/leads/custom-fields")
 
     assert reply.status == 200
     assert vault.provider.calls["token:authorization_code"] == 2
@@ -97,17 +97,17 @@ async def test_a_grant_that_comes_after_the_lease_is_not_spent(vault: Deployment
 
 
 async def test_a_late_answer_is_not_given_to_a_newer_grant(vault: Deployment) -> None:
-    """Reconnected while a renewal is under way: the newer token stays, and the connection with it."""
+    """Reconnected while a refresh is under way: the newer token stays, and the connection with it."""
     await vault.connect()
     vault.clock.advance(7200)
     with vault.provider.behave("token:refresh_token", LATE, times=1):
-        renewing = asyncio.create_task(vault.post(f"{ONE}/validate"))
+        refreshing = asyncio.create_task(vault.post(f"{ONE}/validate"))
         await vault.clock.asleep()
         await vault.connect()
         newer = await kept_token(vault)
 
         vault.clock.advance(5)
-        await renewing
+        await refreshing
 
     assert await kept_token(vault) == newer
     assert (await vault.connection())["state"] == "callable"
@@ -127,3 +127,21 @@ async def test_an_older_account_fills_in_nothing(vault: Deployment) -> None:
 
     assert (await vault.connection())["settings"] == settings
     assert await vault.events() == events
+
+
+async def test_a_code_that_is_redeemed_after_a_deletion_makes_the_connection_anew(vault: Deployment) -> None:
+    """Its consumer has consented again: the grant is kept on a new connection, and the deleted one's has ended."""
+    await vault.connect()
+    with vault.provider.behave("token:authorization_code", LATE, times=1):
+        connecting = asyncio.create_task(vault.connect())
+        await vault.clock.asleep()
+        await vault.delete(ONE)
+
+        vault.clock.advance(5)
+        await connecting
+    await vault.work()
+
+    old, new = vault.provider.ledger.grants
+    assert (old.ended, new.ended) == (True, False)
+    assert (await vault.connection())["state"] == "callable"
+    assert (await vault.get(f"{ONE}/leads/custom-fields")).status == 200

@@ -178,7 +178,7 @@ def _is_signed(connector: Connector) -> bool:
     return connector.auth.oauth is not None and connector.auth.oauth.callback.hook is not None
 
 
-def _is_renewed(connector: Connector) -> bool:
+def _is_refreshed(connector: Connector) -> bool:
     oauth = connector.auth.oauth
     return _expires(connector) and oauth is not None and oauth.grant == "authorization_code"
 
@@ -262,7 +262,7 @@ async def test_wrong_credentials_are_told(account_of: AccountOf, connector: Conn
 
 
 @_with(_expires)
-async def test_an_expired_token_is_renewed(account_of: AccountOf, connector: Connector) -> None:
+async def test_an_expired_token_is_refreshed(account_of: AccountOf, connector: Connector) -> None:
     """The next call gets a new token by one request, in the form that the provider expects."""
     account = await account_of(connector)
     await account.connect()
@@ -277,7 +277,7 @@ async def test_an_expired_token_is_renewed(account_of: AccountOf, connector: Con
     assert account.refused() == []
 
 
-@_with(_is_renewed)
+@_with(_is_refreshed)
 async def test_a_grant_that_was_withdrawn_is_told(account_of: AccountOf, connector: Connector) -> None:
     """Even if the provider hides it behind status 200, the consumer is asked to connect again."""
     account = await account_of(connector, error_status=200)

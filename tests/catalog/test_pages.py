@@ -15,7 +15,7 @@ from holdfast.domain.manifest.connector import Connector, Word
 
 GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "write-a-connector.md"
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
-RENEW = "run `python -m holdfast.catalog.pages docs/reference`"
+REGENERATE = "run `python -m holdfast.catalog.pages docs/reference`"
 
 
 def _words() -> list[type[Word]]:
@@ -24,12 +24,12 @@ def _words() -> list[type[Word]]:
 
 def test_the_page_of_the_vocabulary_is_up_to_date() -> None:
     """What the reference says of a word is what its docstring says."""
-    assert (REFERENCE / "manifest.md").read_text(encoding="utf-8") == manifest_page(), RENEW
+    assert (REFERENCE / "manifest.md").read_text(encoding="utf-8") == manifest_page(), REGENERATE
 
 
 def test_the_page_of_the_connectors_is_up_to_date() -> None:
     """Every shipped connector stands in the table, as its manifest is."""
-    assert (REFERENCE / "connectors.md").read_text(encoding="utf-8") == connectors_page(Catalog.load()), RENEW
+    assert (REFERENCE / "connectors.md").read_text(encoding="utf-8") == connectors_page(Catalog.load()), REGENERATE
 
 
 @pytest.mark.parametrize("cls", _words(), ids=lambda cls: cls.__name__)

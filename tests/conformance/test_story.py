@@ -98,7 +98,7 @@ async def test_a_connection_that_was_made_elsewhere(live_vault: Live, told: Told
     imported = await told.call("connections_import", *who, "pipedrive", "crm", given)
 
     assert (imported.status_code, imported.data.state.value) == (201, "callable")
-    # It is renewed before its first use, because nobody said how old it is.
+    # It is refreshed before its first use, because nobody said how old it is.
     await told.call("custom_fields_all", *who, "crm", "pipedrive", "leads")
     assert live_vault.provider.calls["token:refresh_token"] == 1
 

@@ -27,7 +27,7 @@ async def alice(tmp_path: Path, oidc_server: OidcServer) -> AsyncIterator[Accoun
 @pytest.mark.parametrize("pkce", [True, False], ids=["pkce", "no pkce"])
 @pytest.mark.parametrize("rotates", [True, False], ids=["rotates", "keeps"])
 @pytest.mark.parametrize("auth", ["basic", "body", "none"])
-async def test_an_account_is_connected_renewed_and_deleted(
+async def test_an_account_is_connected_refreshed_and_deleted(
     auth: Auth, rotates: bool, pkce: bool, iss: bool, tmp_path: Path, oidc_server: OidcServer
 ) -> None:
     """Whichever way the client authenticates, and whatever the two sides make of PKCE, `iss` and rotation."""
@@ -65,7 +65,7 @@ async def test_a_revoke_link_ends_the_grant_at_the_server(alice: Account) -> Non
     assert (await alice.connection())["state"] == "callable"
 
 
-async def test_readers_of_an_expired_token_renew_it_once(alice: Account) -> None:
+async def test_readers_of_an_expired_token_refresh_it_once(alice: Account) -> None:
     """Twenty readers on two nodes: one refresh, nobody turned away, and the grant lives on."""
     await alice.connect()
     alice.vault.clock.advance(HOUR)
@@ -80,7 +80,7 @@ async def test_readers_of_an_expired_token_renew_it_once(alice: Account) -> None
 
 
 async def test_no_refresh_token_is_ever_sent_twice(alice: Account) -> None:
-    """Validating renews each time; two nodes that do it at once never come with a token that the other one used."""
+    """Validating refreshes each time; two nodes that do it at once never come with a token that the other one used."""
     await alice.connect()
 
     async with another_node(alice.vault) as other:
@@ -94,7 +94,7 @@ async def test_no_refresh_token_is_ever_sent_twice(alice: Account) -> None:
 
 
 async def test_a_grant_that_the_server_ended_is_told(alice: Account) -> None:
-    """Somebody sends a stolen, used refresh token, the server ends the family, and the vault's next renewal says so."""
+    """Somebody sends a stolen, used refresh token, the server ends the family, and the vault's next refresh says so."""
     await alice.connect()
     await alice.validate()
     stolen, _ = await alice.issued("refresh_token")
@@ -108,7 +108,7 @@ async def test_a_grant_that_the_server_ended_is_told(alice: Account) -> None:
 
 
 async def test_a_wrong_client_secret_costs_no_connection(alice: Account) -> None:
-    """The operator mistypes the secret: the renewal fails, no account is to blame, and the right secret heals it."""
+    """The operator mistypes the secret: the refresh fails, no account is to blame, and the right secret heals it."""
     await alice.connect()
     await alice.vault.integrate(SERVICE, client_secret="p%2B a+b/=& mistyped")
     alice.vault.clock.advance(HOUR)

@@ -44,7 +44,7 @@ async def test_a_connection_that_is_sent_back_keeps_what_a_client_loses(
 
 
 async def test_an_account_from_elsewhere_is_imported_and_used(client: PublishedClient, sandbox: Sandbox) -> None:
-    """Its tokens work at once, a validation renews them, and what the account offers can be read and chosen from."""
+    """Its tokens work at once, a validation refreshes them, and what the account offers can be read and chosen from."""
     issued_at = datetime.now(UTC).isoformat(timespec="seconds")
     credentials = {**sandbox.elsewhere(), "issued_at": issued_at, "expires_in": 3600}
     imported = await client.call("import", **AT_CRM, connection={"credentials": credentials})
@@ -53,7 +53,7 @@ async def test_an_account_from_elsewhere_is_imported_and_used(client: PublishedC
     chosen = [{"resource": "leads", "defaults": [{"id": "pipeline_id", "value": "2", "target": "resource"}]}]
     updated = await client.call("update_settings", **AT_CRM, resource="leads", connection={"configuration": chosen})
     fields = await client.call("custom_fields", **AT_CRM, resource="leads")
-    renewals = sandbox.provider.calls["token:refresh_token"]
+    refreshes = sandbox.provider.calls["token:refresh_token"]
     validated = await client.call("validate", **AT_CRM)
 
     assert imported["state"] == "callable"
@@ -61,7 +61,7 @@ async def test_an_account_from_elsewhere_is_imported_and_used(client: PublishedC
     assert updated["configuration"][0]["defaults"][0]["value"] == "2"
     assert {"Lead source", "Fleet size"} <= {field["name"] for field in fields}
     assert (validated["id"], validated["state"]) == (f"crm+{CRM}", "callable")
-    assert (renewals, sandbox.provider.calls["token:refresh_token"]) == (0, 1)
+    assert (refreshes, sandbox.provider.calls["token:refresh_token"]) == (0, 1)
 
 
 async def test_stored_client_credentials_are_exchanged_for_a_token(client: PublishedClient) -> None:

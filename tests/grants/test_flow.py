@@ -10,6 +10,7 @@ import pytest
 from holdfast.domain.exchange import Request, Response
 from holdfast.errors import EgressRefused, GrantDeferred, HoldfastError, NoAnswer
 from holdfast.grants.flow import drive
+from holdfast.grants.sent import Sent
 
 REQUEST = Request("POST", "https://auth.acme.example/token")
 
@@ -36,7 +37,7 @@ async def test_a_flow_is_given_the_answer_to_each_request() -> None:
     async def send(request: Request) -> Response:
         return next(answers)
 
-    assert await drive(Flow()(), send) == [200, 204]
+    assert await drive(Flow()(), send, Sent(())) == [200, 204]
 
 
 @pytest.mark.parametrize("acted", [True, False])
@@ -47,7 +48,7 @@ async def test_no_answer_defers_the_grant(acted: bool) -> None:
         raise NoAnswer("https://auth.acme.example did not answer.", may_have_acted=acted, status=200)
 
     with pytest.raises(GrantDeferred) as deferred:
-        await drive(Flow()(), send)
+        await drive(Flow()(), send, Sent(()))
 
     told = deferred.value
     assert (told.ambiguous, told.status, told.retryable) == (acted, 200, True)
@@ -64,7 +65,7 @@ async def test_a_flow_ends_with_the_error_that_ended_it(error: Exception) -> Non
 
     running = flow()
     with pytest.raises(HoldfastError if isinstance(error, HoldfastError) else RuntimeError):
-        await drive(running, send)
+        await drive(running, send, Sent(()))
 
     assert flow.ended
 
@@ -79,7 +80,7 @@ async def test_a_cancelled_flow_ends() -> None:
         raise AssertionError
 
     running = flow()
-    driving = asyncio.ensure_future(drive(running, send))
+    driving = asyncio.ensure_future(drive(running, send, Sent(())))
     await waiting.wait()
     driving.cancel()
 

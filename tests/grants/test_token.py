@@ -112,12 +112,12 @@ def test_a_rotated_refresh_token_replaces_the_old_one() -> None:
 
 
 def test_a_refresh_has_its_own_url_and_parameters() -> None:
-    """A provider may renew elsewhere, and may want the redirect URI and more again."""
-    word = {"url": "https://auth.acme.example/renew", "params": {"type": "refresh"}, "send_redirect_uri": True}
+    """A provider may refresh elsewhere, and may want the redirect URI and more again."""
+    word = {"url": "https://auth.acme.example/refresh", "params": {"type": "refresh"}, "send_redirect_uri": True}
 
     _, (request,) = run(refresh(setup(acme(refresh=word)), OLD, redirect_uri=CALLBACK, now=NOW), answer(GRANTED))
 
-    assert request.url == "https://auth.acme.example/renew"
+    assert request.url == "https://auth.acme.example/refresh"
     assert (sent(request)["type"], sent(request)["redirect_uri"]) == ("refresh", CALLBACK)
 
 

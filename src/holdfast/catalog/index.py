@@ -11,9 +11,9 @@ from pathlib import Path
 
 from holdfast.catalog.problems import ManifestError, Problem
 from holdfast.catalog.reading import read
-from holdfast.domain.form import url_templates
 from holdfast.domain.manifest.connector import Connector
 from holdfast.domain.manifest.template import host_pattern
+from holdfast.domain.manifest.urls import url_templates
 from holdfast.errors import ConnectorNotFoundError, SettingsError
 
 MANIFEST = "connector.yaml"

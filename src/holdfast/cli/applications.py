@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -10,7 +12,7 @@ from holdfast.cli.output import as_json, instant, note, print_json, print_member
 from holdfast.cli.vault import with_vault
 from holdfast.domain.tenancy import ACTIONS, DEFAULT_ACTIONS, Action, Confirmation
 from holdfast.usecases import manage
-from holdfast.usecases.manage import ApplicationData, BoundConnection, CreatedApplication, KeyBounds
+from holdfast.usecases.manage import ApplicationData, BoundConnection, CreatedApplication, EndingData, KeyBounds
 
 application = click.argument("application_id", metavar="APPLICATION")
 redirect_uri = click.option(
@@ -105,11 +107,27 @@ def update(
 
 @apps.command()
 @application
-@click.confirmation_option(prompt="Delete the application with its keys, integrations and every connection?")
-def delete(application_id: str) -> None:
-    """Delete an application with everything it owns. No backup opens its secrets again."""
-    with_vault(lambda vault: manage.delete_application(vault, application_id))
+@click.option("--dry-run", is_flag=True, help="Delete nothing; tell how many connections and grants would end.")
+@click.option("--keep-grants", is_flag=True, help="Delete at once, and leave the grants alive at their services.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
+def delete(application_id: str, dry_run: bool, keep_grants: bool, yes: bool, as_json: bool) -> None:
+    """Delete an application with everything it owns. No backup opens its secrets again.
+
+    It is gone for everybody at once. Its grants are ended at their services by a running server, which tries for
+    about a day; then the data goes.
+    """
+    ending = with_vault(lambda vault: manage.endings(vault, application_id))
+    if dry_run:
+        _print_endings(ending, as_json)
+        return
+    if not yes:
+        question = f"Delete the application with its keys, integrations and every connection ({_sum(ending)})?"
+        click.confirm(question, abort=True)
+    with_vault(lambda vault: manage.delete_application(vault, application_id, keep_grants=keep_grants))
     note(f"Deleted {application_id}.")
+    if not keep_grants and any(e.grants for e in ending):
+        note("A running server ends its grants at the services; until then its sealed data stays.")
 
 
 @apps.group()
@@ -195,6 +213,19 @@ def _reach(bounds: KeyBounds | UnsetType) -> str:
         return "everything"
     given = msgspec.structs.asdict(bounds).items()
     return ", ".join(f"{len(listed)} {kind}" for kind, listed in given if listed is not UNSET)
+
+
+def _print_endings(ending: Sequence[EndingData], as_json: bool) -> None:
+    if as_json:
+        print_json(ending)
+        return
+    rows = [(f"{e.unified_api}+{e.service_id}", str(e.connections), str(e.grants)) for e in ending]
+    print_table(["service", "connections", "grants that end"], rows)
+    note(f"Nothing was deleted. It would end {_sum(ending)}.")
+
+
+def _sum(ending: Sequence[EndingData]) -> str:
+    return f"{sum(e.connections for e in ending)} connections, {sum(e.grants for e in ending)} grants"
 
 
 def _print(found: ApplicationData, as_json: bool) -> None:

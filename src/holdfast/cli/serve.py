@@ -63,6 +63,7 @@ async def _serve(settings: Settings, listener: socket.socket, lines: Lines) -> N
     try:
         async with wiring.serving(settings) as app:
             watched = logged(app, settings.log_level, lines)
+            wiring.settle()
             await listening.serve(watched, listener, partial(_announce, settings, listener))
     finally:
         lines.flush()

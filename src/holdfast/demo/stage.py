@@ -26,7 +26,7 @@ from holdfast.testing.provider.crm import SCOPES
 
 SERVICE = "sandbox-crm"
 CLIENT_ID = "acme-at-sandbox-crm"
-# Seconds. The vault renews a token that has less than 30 to live, so this one is due after two.
+# Seconds. The vault refreshes a token that has less than 30 to live, so this one is due after two.
 ACCESS_LIFETIME = 4
 
 # Who answered, and what: "vault", method, route, status.

@@ -16,6 +16,7 @@ from holdfast.domain.connection import Connection
 from holdfast.domain.credential import Sealed, Secret
 from holdfast.domain.manifest.connector import Connector, Setting
 from holdfast.domain.manifest.template import names, render_url
+from holdfast.domain.manifest.urls import url_templates
 from holdfast.domain.masking import Masks, is_mask, mask, unmask
 from holdfast.errors import ConnectionSettingsError, RequestValidationError
 
@@ -88,24 +89,6 @@ def check_urls(connector: Connector, connection: Connection, hosts: Iterable[str
     for url in url_templates(connector):
         if all(key in values.get(namespace, {}) for namespace, key in names(url)):
             render_url(url, values, hosts)
-
-
-def url_templates(connector: Connector) -> list[str]:
-    """Every URL template of a manifest that requests of ours go to; the browser's authorize page is not one."""
-    api, oauth = connector.request.base_url, connector.auth.oauth
-    requests = [step.request for step in connector.after_connect]
-    requests += [fields.request for fields in connector.custom_fields.values()]
-    requests += [s.options_from.request for s in connector.settings if s.options_from]
-    requests += [
-        field.options_from.request
-        for unified in connector.unified_apis.values()
-        for form in unified.config.values()
-        for field in form
-        if field.options_from
-    ]
-    requests += [connector.verify.request] if connector.verify else []
-    endpoints = [oauth.token.url, oauth.refresh.url, oauth.revoke.url if oauth.revoke else None] if oauth else []
-    return [url for url in [api, *endpoints, *(r.url for r in requests)] if url]
 
 
 def _may_be_sent(connector: Connector, id: str) -> bool:

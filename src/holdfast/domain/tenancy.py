@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+import msgspec
+
 from holdfast.domain.credential import Client, Secret
 from holdfast.errors import UnauthorizedError
 
@@ -60,9 +62,8 @@ class Caller:
         return cls(actor, frozenset(ACTIONS))
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The application that a statement is limited to, and who asked."""
+class Scope(msgspec.Struct, frozen=True, gc=False):
+    """The application that a statement is limited to, and who asked. A struct, for one is made for each request."""
 
     application_id: str
     caller: Caller
@@ -92,8 +93,7 @@ class Scope:
         return self.caller.bounds.reaches(self.consumer, unified_api, service_id)
 
 
-@dataclass(frozen=True, slots=True)
-class ConsumerScope(Scope):
+class ConsumerScope(Scope, frozen=True, gc=False):
     """A scope that is limited to one consumer of the application."""
 
     consumer_id: str

@@ -1,4 +1,4 @@
-"""How a credential is obtained, renewed, used and ended: RFC 6749, 7636 (PKCE), 7009 (revocation), 9207 (`iss`).
+"""How a credential is obtained, refreshed, used and ended: RFC 6749, 7636 (PKCE), 7009 (revocation), 9207 (`iss`).
 
 Every flow is a generator: it yields a `Request`, receives a `Response` and returns what it found. No socket, no
 clock, no storage; `drive` is the only place that performs the requests, and a test can do it by hand.

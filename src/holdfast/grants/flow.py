@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus, urlencode, urlsplit, urlunsplit
 
 from holdfast.domain.credential import Client
 from holdfast.domain.exchange import Request, Response, Send
-from holdfast.domain.manifest.connector import Connector, OAuth
+from holdfast.domain.manifest.connector import Connector, OAuth, Setting
 from holdfast.domain.manifest.template import Values, render
-from holdfast.errors import GrantDeferred, NoAnswer
+from holdfast.errors import GrantDeferred, HoldfastError, NoAnswer
+from holdfast.grants.sent import Sent
 
 T = TypeVar("T")
 
@@ -42,6 +43,19 @@ class Setup:
         merged = {name: {**self.values.get(name, {}), **values} for name, values in namespaces.items()}
         return replace(self, values={**self.values, **merged})
 
+    def secrets(self) -> tuple[str, ...]:
+        """Every value that is secret: of the OAuth client, of the token, of the settings."""
+        return tuple(filter(None, self._secrets()))
+
+    def _secrets(self) -> Iterator[str]:
+        yield from (value for name, value in self.values.get("cred", {}).items() if name != "client_id")
+        yield from _secret_ones(self.connector.at("connection"), self.values.get("settings", {}))
+        yield from _secret_ones(self.connector.at("integration"), self.values.get("app", {}))
+
+
+def _secret_ones(settings: Iterable[Setting], given: Mapping[str, str]) -> Iterator[str]:
+    return (given.get(setting.id, "") for setting in settings if setting.sensitive)
+
 
 def asked_scopes(setup: Setup) -> dict[str, str]:
     """The parameter with the scopes that this connection is authorized with; empty without scopes."""
@@ -51,19 +65,22 @@ def asked_scopes(setup: Setup) -> dict[str, str]:
     return {word.param: text} if text else {}
 
 
-async def drive(flow: Generator[Request, Response, T], send: Send) -> T:
-    """Performs a flow's requests with `send` until it returns.
+async def drive(flow: Generator[Request, Response, T], send: Send, sent: Sent) -> T:
+    """Performs a flow's requests with `send` until it returns. What it gives or raises holds nothing that was `sent`.
 
     GrantDeferred if one of them brought no answer; it is `ambiguous` if the provider may have acted all the same.
     """
     try:
         request = next(flow)
         while True:
+            sent.carries(request)
             request = flow.send(await send(request))
     except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
+        return sent.left_out_of(done.value)  # type: ignore[no-any-return]
     except NoAnswer as error:
         raise GrantDeferred(str(error), status=error.status, ambiguous=error.may_have_acted) from None
+    except HoldfastError as error:
+        raise sent.hidden_in(error) from None
     finally:
         flow.close()
 

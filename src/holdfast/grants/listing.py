@@ -17,6 +17,7 @@ from holdfast.domain.manifest import path
 from holdfast.domain.manifest.connector import CustomFields, FieldMap, NextPage, Option, OptionsFrom
 from holdfast.grants.call import build, good_answer, place
 from holdfast.grants.flow import Setup, with_query
+from holdfast.grants.sent import Sent
 
 PAGES = 20
 LIST_LIMIT = 2000
@@ -34,12 +35,27 @@ class CustomField:
     name: str | None = None
     description: str | None = None
 
+    def without(self, sent: Sent) -> CustomField | None:
+        """The field without texts that were sent; without a finder there is none."""
+        if self.finder in sent or self.id in sent:
+            return None
+        name, description = (None if text in sent else text for text in (self.name, self.description))
+        return replace(self, name=name, description=description)
+
+
+class Choice(Option, frozen=True, kw_only=True):
+    """A choice that the account gave."""
+
+    def without(self, sent: Sent) -> Choice | None:
+        """None for a choice that was sent."""
+        return None if self.label in sent or self.value in sent else self
+
 
 def options(setup: Setup, word: OptionsFrom) -> Generator[Request, Response, tuple[Option, ...]]:
     """The choices of a select, as the consumer's account has them."""
     items = yield from listed(setup, word)
     pairs = [(path.read_text(item, word.label), path.read_text(item, word.value)) for item in items]
-    return tuple(Option(label=(label or value)[:TEXT_LIMIT], value=value) for label, value in pairs if value)
+    return tuple(Choice(label=(label or value)[:TEXT_LIMIT], value=value) for label, value in pairs if value)
 
 
 def choices(setup: Setup) -> Generator[Request, Response, dict[str, tuple[Option, ...]]]:

@@ -54,6 +54,7 @@ _DESCRIPTIONS = (
     "error_description", "error.message", "error.description", "error.error_description", "errorDescription",
     "message", "error_message", "errorMessage", "errmsg", "msg", "description", "errors[0].message", "detail",
 )  # fmt: skip
+_CODE = re.compile(r"[A-Za-z0-9]+(?:[ _.:#-][A-Za-z0-9]+)*")
 _CHALLENGE = re.compile(r'\berror="?([\w.-]+)"?')
 _SNAKE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 
@@ -168,7 +169,8 @@ def _code_of(told: Any) -> Iterator[str]:
 
 
 def _is_shown(code: str) -> bool:
-    return 0 < len(code) <= CODE_LIMIT and code.isascii() and code.isprintable()
+    """Whether it looks like a code: a word or a few of them, or a number. Anything else may be anybody's text."""
+    return len(code) <= CODE_LIMIT and _CODE.fullmatch(code) is not None
 
 
 def _snake(code: str) -> str:

@@ -7,7 +7,7 @@ it tells is a failure, whatever the status.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from holdfast.domain.credential import OAuthToken
@@ -19,6 +19,7 @@ from holdfast.grants.call import place
 from holdfast.grants.flow import Setup, document, form
 from holdfast.grants.lifetime import seconds_to_wait
 from holdfast.grants.refusal import LATER, Refusal, refusal_in
+from holdfast.grants.sent import Sent
 from holdfast.grants.token import basic_client, rendered_headers, send_members
 
 # Codes that say of the token which is being revoked that there is none.
@@ -42,6 +43,10 @@ class Ending:
     @property
     def ended(self) -> bool:
         return self.outcome != "refused"
+
+    def without(self, sent: Sent) -> Ending:
+        """The ending without a code that was sent."""
+        return replace(self, code=None) if self.code in sent else self
 
 
 RevokeFlow = Generator[Request, Response, Ending]

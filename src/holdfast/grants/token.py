@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Container, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from urllib.parse import quote_plus
 
@@ -16,6 +16,7 @@ from holdfast.domain.manifest.template import render, render_header, render_tree
 from holdfast.errors import ConnectorCredentialsError, OAuthCredentialsNotFoundError
 from holdfast.grants.answer import captured, check_refusal, read_token
 from holdfast.grants.flow import Setup, asked_scopes, document, form, with_query
+from holdfast.grants.sent import Sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,12 @@ class Granted:
 
     token: OAuthToken
     captured: Mapping[str, str] = field(default_factory=dict)
+
+    def without(self, sent: Sent) -> Granted:
+        """The token as it is: a provider that does not rotate gives a refresh token back. The rest, without."""
+        kind, scope = (None if text in sent else text for text in (self.token.token_type, self.token.scope))
+        token = replace(self.token, token_type=kind, scope=scope)
+        return Granted(token, {id: text for id, text in self.captured.items() if text not in sent})
 
 
 TokenFlow = Generator[Request, Response, Granted]
@@ -62,7 +69,7 @@ GRANTS: dict[GrantType, Callable[[Setup, int], TokenFlow]] = {
 
 
 def refresh(setup: Setup, token: OAuthToken, *, redirect_uri: str, now: int) -> TokenFlow:
-    """Renews `token` (RFC 6749 section 6). ConnectorCredentialsError if it has no refresh token."""
+    """Refreshes `token` (RFC 6749 section 6). ConnectorCredentialsError if it has no refresh token."""
     if token.refresh_token is None:
         raise ConnectorCredentialsError("The connection has no refresh token.")
     word = setup.oauth.refresh

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from holdfast.errors import EntityNotFoundError, HoldfastError, MethodNotAllowedError
 from holdfast.http import actions, browser, connections, errors, manage, pages
 from holdfast.http.describe.openapi import openapi
+from holdfast.http.guesses import Guesses
 from holdfast.http.operations import Operation, route
 from holdfast.http.routes import Routes
 from holdfast.http.teller import Teller
@@ -20,7 +21,8 @@ from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
 
-# The browser's endpoints are navigated to; no page may read them across origins.
+# What pages of other origins call, with a key: the Vault API and the proxy. Browsers navigate to the endpoints below.
+_CALLED = ("/vault/", "/proxy")
 _BROWSER = ("/vault/authorize/", "/vault/callback", "/vault/revoke/", "/oauth/")
 _CORS = (
     (b"access-control-allow-origin", b"*"),
@@ -38,7 +40,9 @@ _PREFLIGHT = [
     (b"access-control-max-age", b"600"),
 ]
 _ALWAYS = ((b"x-content-type-options", b"nosniff"),)
-_SHARED = (*_ALWAYS, *_CORS)
+# Answers of these hold keys, states, links and settings; those for browsers say so themselves.
+_PRIVATE = (*_ALWAYS, (b"cache-control", b"no-store"))
+_SHARED = (*_PRIVATE, *_CORS)
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -53,8 +57,8 @@ def app(vault: Vault, admin_token: str) -> ASGIApp:
     """The application that serves `vault`."""
     declared = operations()
     document = openapi(declared, vault.public_url)
-    teller = Teller(vault)
-    routes = [*(route(o, vault, admin_token, teller) for o in declared), *pages.routes(vault, document)]
+    teller, guesses = Teller(vault), Guesses(vault.clock)
+    routes = [*(route(o, vault, admin_token, teller, guesses) for o in declared), *pages.routes(vault, document)]
     return Frame(routes)
 
 
@@ -70,10 +74,10 @@ class Frame:
         if scope["type"] != "http":
             await self._beside(scope, receive, send)
             return
-        browser = scope["path"].startswith(_BROWSER)
-        answer = _Answer(send, (next(self._ids), *(_ALWAYS if browser else _SHARED)))
+        shared = scope["path"].startswith(_CALLED) and not scope["path"].startswith(_BROWSER)
+        answer = _Answer(send, (next(self._ids), *_added(scope["path"], shared)))
         try:
-            await self._app(scope, browser)(scope, receive, answer)
+            await self._app(scope, shared)(scope, receive, answer)
         except Exception as error:
             if answer.begun:
                 # Nothing can be said any more. An answer that stays unfinished is one whose connection the server
@@ -82,10 +86,10 @@ class Frame:
                 return
             await self._refusal(error, scope)(scope, receive, answer)
 
-    def _app(self, scope: Scope, browser: bool) -> ASGIApp:
+    def _app(self, scope: Scope, shared: bool) -> ASGIApp:
         """What answers a request."""
         method, path = scope["method"], scope["path"]
-        if method == "OPTIONS" and not browser:
+        if method == "OPTIONS" and shared:
             return _preflight()
         if "\x00" in path or b"%2f" in scope.get("raw_path", b"").lower():
             # A slash inside an id would become a path of its own, and a NUL is no text to PostgreSQL.
@@ -108,6 +112,12 @@ class Frame:
         if isinstance(error, MethodNotAllowedError):
             answer.headers["Allow"] = ", ".join(self._routes.methods(scope["path"]))
         return answer
+
+
+def _added(path: str, shared: bool) -> Headers:
+    if shared:
+        return _SHARED
+    return _PRIVATE if path.startswith("/manage/") else _ALWAYS
 
 
 class _Answer:

@@ -14,7 +14,7 @@ from functools import partial
 from starlette.requests import Request
 
 from holdfast.domain.tenancy import Action, Scope
-from holdfast.errors import RequestHeadersValidationError, UnauthorizedError
+from holdfast.errors import RequestHeadersValidationError, UnauthorizedError, WrongKeyError
 from holdfast.usecases import api_keys
 from holdfast.usecases.vault import Vault
 
@@ -27,8 +27,8 @@ _DECISIVE = frozenset((b"authorization", _APP_ID, _CONSUMER_ID))
 async def scope_of(request: Request, vault: Vault, *, needs: Action = "connections", consumer: bool = True) -> Scope:
     """The scope of a request with an API key that has the scope `needs`.
 
-    UnauthorizedError for a missing, wrong or foreign key, RequestHeadersValidationError for a missing selector;
-    the consumer may be left out when `consumer` is false.
+    UnauthorizedError for a missing or foreign key, WrongKeyError for one that is nobody's,
+    RequestHeadersValidationError for a missing selector; the consumer may be left out when `consumer` is false.
     """
     sent = _sent(request)
     scope = await _caller(vault, sent.get(b"authorization", b""))
@@ -48,10 +48,12 @@ async def scope_of(request: Request, vault: Vault, *, needs: Action = "connectio
 
 async def _caller(vault: Vault, authorization: bytes) -> Scope:
     """The scope of the key in the header, remembered for its second under a digest: no key's text is kept."""
-    digest = hashlib.sha256(authorization).digest()
-    scope = await vault.recent.get(("caller", digest), partial(_identified, vault, authorization), _owner)
+    named = ("caller", hashlib.sha256(authorization).digest())
+    scope: Scope | None = vault.recent.fresh(named)
     if scope is None:
-        raise UnauthorizedError("Invalid Authorization Token")
+        scope = await vault.recent.get(named, partial(_identified, vault, authorization), _owner)
+    if scope is None:
+        raise WrongKeyError()
     return scope
 
 
@@ -65,11 +67,11 @@ def _owner(scope: Scope) -> str:
 
 
 def require_admin(request: Request, admin_token: str) -> None:
-    """UnauthorizedError unless the request carries the admin token."""
+    """UnauthorizedError unless the request carries the admin token; WrongKeyError if it carries another one."""
     if not hmac.compare_digest(
         _credential(_sent(request).get(b"authorization", b"")).encode("utf-8", "surrogatepass"), admin_token.encode()
     ):
-        raise UnauthorizedError("Invalid Authorization Token")
+        raise WrongKeyError()
 
 
 def _credential(authorization: bytes) -> str:

@@ -38,6 +38,7 @@ TABLE: dict[type[HoldfastError], tuple[int, str]] = {
     errors.ConflictError: (409, "Conflict"),
     errors.PayloadTooLargeError: (413, "Payload Too Large"),
     errors.UnsupportedMediaTypeError: (415, "Unsupported Media Type"),
+    errors.RequestLimitError: (429, "Too Many Requests"),
     errors.InvalidStateError: (422, "Invalid State"),
     errors.ConsumerError: (422, "Connection Settings"),
     errors.ConnectionSettingsError: (422, "Invalid Connection Settings"),
@@ -64,6 +65,7 @@ TYPE_NAMES: dict[type[HoldfastError], str] = {
     errors.ProviderError: "OAuthConnectorError",
     errors.NoAnswer: "ConnectorExecutionError",
     errors.EgressRefused: "ConnectionSettingsError",
+    errors.WrongKeyError: "UnauthorizedError",
     errors.PayloadTooLargeError: "RequestValidationError",
     errors.UnsupportedMediaTypeError: "RequestValidationError",
 }

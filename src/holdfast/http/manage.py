@@ -15,11 +15,22 @@ from holdfast.http.connections import ServiceId, UnifiedApi
 from holdfast.http.operations import Api, Body, Call, Param
 from holdfast.http.wire.envelope import DATA, Answer
 from holdfast.usecases import manage
-from holdfast.usecases.manage import ApplicationData, CreatedApplication, IntegrationData, KeyBounds, KeyData, words
+from holdfast.usecases.manage import (
+    ApplicationData,
+    CreatedApplication,
+    EndingData,
+    IntegrationData,
+    KeyBounds,
+    KeyData,
+    words,
+)
 
 api = Api("Management")
 
 KeyId = Annotated[str, Param("path", "key_id", "The API key's id.")]
+KeepGrants = Annotated[
+    bool | None, Param("query", "keep_grants", "Deletes at once, and leaves the grants alive at their services.")
+]
 APPLICATION = "/manage/applications/{application_id}"
 INTEGRATION = APPLICATION + "/integrations/{unified_api}/{service_id}"
 ERRORS = (400, 401, 404, 422)
@@ -56,6 +67,12 @@ class IntegrationInput(msgspec.Struct, kw_only=True):
     client_secret: Annotated[str | None | UnsetType, words.CLIENT_SECRET] = UNSET
     scopes: Annotated[list[str] | None | UnsetType, words.SCOPES] = UNSET
     settings: Annotated[dict[str, str | None] | UnsetType, words.SETTINGS] = UNSET
+
+
+class EndingsResponse(Answer, kw_only=True):
+    """What a deletion would end, by service."""
+
+    data: Annotated[list[EndingData], DATA]
 
 
 class CreateApplicationResponse(Answer, kw_only=True):
@@ -133,9 +150,17 @@ async def update(
 
 @api.operation("DELETE", APPLICATION, "applicationsDelete", summary="Delete application", status=204,
                security="admin", errors=ERRORS)  # fmt: skip
-async def delete(call: Call, application_id: ApplicationId) -> None:
-    """Deletes the application with everything it owns; its data key goes too, so no backup of its secrets opens."""
-    await manage.delete_application(call.vault, application_id)
+async def delete(call: Call, application_id: ApplicationId, keep_grants: KeepGrants = None) -> None:
+    """Deletes the application with everything it owns, for everybody at once. Its grants are then ended at their
+    services, which is tried for about a day; after that its data key goes too, so no backup of its secrets opens."""
+    await manage.delete_application(call.vault, application_id, keep_grants=bool(keep_grants))
+
+
+@api.operation("GET", APPLICATION + "/deletion", "applicationsDeletion", summary="Tell what a deletion would end",
+               security="admin", errors=ERRORS)  # fmt: skip
+async def endings(call: Call, application_id: ApplicationId) -> EndingsResponse:
+    """How many connections and grants would end with the application, by service. Deletes nothing."""
+    return EndingsResponse(data=await manage.endings(call.vault, application_id))
 
 
 @api.operation("POST", APPLICATION + "/api-keys", "apiKeysCreate", summary="Create API key",

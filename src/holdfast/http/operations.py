@@ -24,9 +24,10 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from holdfast.domain.tenancy import Action, Caller, ConsumerScope, Scope
-from holdfast.errors import RequestValidationError
+from holdfast.errors import RequestValidationError, WrongKeyError
 from holdfast.http import callers
 from holdfast.http.body import read_json
+from holdfast.http.guesses import Guesses
 from holdfast.http.teller import Teller
 from holdfast.usecases.vault import Vault
 
@@ -164,12 +165,17 @@ class Endpoint:
     """Performs one operation, as an ASGI application: Starlette wraps plain functions in layers that cost more than
     the work inside. Errors leave as they are; `holdfast.http.app` turns them into answers."""
 
-    def __init__(self, operation: Operation, vault: Vault, admin_token: str, teller: Teller) -> None:
+    def __init__(self, operation: Operation, vault: Vault, admin_token: str, teller: Teller, guesses: Guesses) -> None:
         self._operation = operation
+        self._guesses = guesses
         self._vault = vault
         self._teller = teller
         self._admin_token = admin_token
         self._once = frozenset(p.param.name for p in operation.parameters if p.param.where == "query")
+        # Most operations take what stands in their path, as it stands there.
+        self._plain = len(operation.parameters) == operation.path.count("{") and all(
+            p.param.where == "path" and p.type is str and p.argument == p.param.name for p in operation.parameters
+        )
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         answer = await self._perform(Request(scope, receive))
@@ -185,8 +191,15 @@ class Endpoint:
 
     async def _perform(self, request: Request) -> Any:
         operation = self._operation
-        scope = await self._scope(request)
-        arguments = _arguments(request, operation.parameters, self._once)
+        try:
+            scope = await self._scope(request)
+        except WrongKeyError:
+            self._guesses.wrong("admin" if operation.security == "admin" else "key", _address(request))
+            raise
+        if self._plain:
+            arguments = {**request.scope["path_params"]}
+        else:
+            arguments = _arguments(request, operation.parameters, self._once)
         if operation.body:
             name, type_, body = operation.body
             arguments[name] = _decode(await read_json(request), type_, body)
@@ -202,9 +215,15 @@ class Endpoint:
         return Scope("", Caller.own("admin") if operation.security == "admin" else Caller("browser"))
 
 
-def route(operation: Operation, vault: Vault, admin_token: str, teller: Teller) -> Route:
+def _address(request: Request) -> str:
+    """Where the connection comes from: the caller, or the proxy in front."""
+    return request.client.host if request.client else ""
+
+
+def route(operation: Operation, vault: Vault, admin_token: str, teller: Teller, guesses: Guesses) -> Route:
     """The route that performs `operation`."""
-    made = Route(operation.path, Endpoint(operation, vault, admin_token, teller), methods=[operation.method])
+    endpoint = Endpoint(operation, vault, admin_token, teller, guesses)
+    made = Route(operation.path, endpoint, methods=[operation.method])
     if made.methods:
         # Starlette answers HEAD wherever it answers GET; a link scanner's HEAD must not spend a state.
         made.methods.discard("HEAD")

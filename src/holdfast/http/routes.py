@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+# Paths whose route is remembered, and how long such a path may be: at most a megabyte in all.
+KNOWN, KNOWN_LENGTH = 2_000, 200
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -37,6 +40,7 @@ class Routes:
     def __init__(self, routes: Sequence[Route]) -> None:
         self._ways: dict[tuple[str, int, str], list[Way]] = {}
         self._methods: list[str] = []
+        self._known: dict[tuple[str, str], tuple[Way, dict[str, str]]] = {}
         for route in routes:
             segments = route.path.split("/")
             for method in sorted(route.methods or ()):
@@ -44,7 +48,19 @@ class Routes:
                 self._methods = sorted({*self._methods, method})
 
     def find(self, method: str, path: str) -> tuple[Way, dict[str, str]] | None:
-        """The route of a request and its path parameters, or None."""
+        """The route of a request and its path parameters, which belong to the caller; None if there is no route."""
+        # An API has few paths that are asked for again and again: a consumer stands in a header, not in its path.
+        known = self._known.get((method, path))
+        if known is not None:
+            return known[0], known[1].copy()
+        found = self._search(method, path)
+        if found is not None and len(path) <= KNOWN_LENGTH:
+            if len(self._known) >= KNOWN:
+                self._known.clear()
+            self._known[method, path] = (found[0], found[1].copy())
+        return found
+
+    def _search(self, method: str, path: str) -> tuple[Way, dict[str, str]] | None:
         segments = path.split("/")
         for way in self._ways.get((method, len(segments), segments[1] if len(segments) > 1 else ""), ()):
             parameters = way.parameters(segments)

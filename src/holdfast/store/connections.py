@@ -23,12 +23,13 @@ from holdfast.errors import ConflictError, IntegrityError
 from holdfast.store import Store, events, new_id, rows, tenants
 from holdfast.store.engine.database import Row
 from holdfast.store.rows import COLUMNS, KEY, READ, key_of
+from holdfast.store.seal.box import Box
 
 # Each lost race means that somebody else's change was kept, so many hands at once are served one after the other.
 ATTEMPTS = 30
 
 _ONE = f"SELECT {READ} FROM connections WHERE {KEY}"
-_STORED = f"SELECT {READ}, credential, secrets FROM connections WHERE {KEY}"
+_STORED = f"SELECT {READ}, credential, secrets, lease_until > :db_now AS leased FROM connections WHERE {KEY}"
 _OF_CONSUMER = f"SELECT {READ} FROM connections WHERE application_id = :application_id AND consumer_id = :consumer_id"
 _INSERT = f"""
 INSERT INTO connections (application_id, consumer_id, unified_api, service_id, id, created_at, version, credential,
@@ -67,6 +68,11 @@ class Stored:
     connection: Connection
     row: Row
 
+    @property
+    def leased(self) -> bool:
+        """Whether somebody held the right to refresh it when it was read (`attempts`)."""
+        return bool(self.row["leased"])
+
 
 Decide = Callable[[Connection | None], Change | None]
 Also = Callable[[Store, Stored | None], Awaitable[None]]
@@ -75,13 +81,13 @@ Also = Callable[[Store, Stored | None], Awaitable[None]]
 async def one(scope: ConsumerScope, store: Store, unified_api: str, service_id: str) -> Connection | None:
     """The consumer's connection, or None."""
     row = await store.q.one(_ONE, **key_of(scope, unified_api, service_id))
-    return rows.connection(scope, row, await store.box(scope, *rows.sealed(row))) if row else None
+    return rows.connection(scope, row, await _box(scope, store, row)) if row else None
 
 
 async def stored(scope: ConsumerScope, store: Store, unified_api: str, service_id: str) -> Stored | None:
     """The consumer's connection with its sealed credential, or None."""
     row = await store.q.one(_STORED, **key_of(scope, unified_api, service_id))
-    return Stored(rows.connection(scope, row, await store.box(scope, *rows.sealed(row))), row) if row else None
+    return Stored(rows.connection(scope, row, await _box(scope, store, row)), row) if row else None
 
 
 async def of_consumer(scope: ConsumerScope, store: Store) -> dict[tuple[str, str], Connection]:
@@ -123,6 +129,12 @@ async def open_credential(scope: ConsumerScope, store: Store, held: Stored, reas
     store.journal.append(scope, connection_id=connection.id, reason=reason, generation=connection.credential_generation)
     box = await store.box(scope, *rows.sealed_credential(held.row))
     return rows.credential(scope, connection, held.row, box)
+
+
+async def _box(scope: ConsumerScope, store: Store, row: Row) -> Box:
+    """What opens what is told of `row`."""
+    settings = row["settings"] or b""
+    return store.keyring.at_hand(scope.application_id, settings) or await store.box(scope, *rows.sealed(row))
 
 
 async def _change_once(

@@ -27,12 +27,13 @@ _CONNECTION = ("consumer_id", "unified_api", "service_id")
 _ADD_APPLICATION = """
 INSERT INTO applications (id, name, redirect_uris, confirmation, created_at, version)
 VALUES (:id, :name, :redirect_uris, :confirmation, :created_at, 1)"""
-_APPLICATION = "SELECT * FROM applications WHERE id = :application_id"
-_APPLICATIONS = "SELECT * FROM applications ORDER BY created_at, id"
+# One that is being deleted (`store.deletion`) is none to anybody.
+_APPLICATION = "SELECT * FROM applications WHERE id = :application_id AND deleting_at IS NULL"
+_APPLICATIONS = "SELECT * FROM applications WHERE deleting_at IS NULL ORDER BY created_at, id"
 _UPDATE_APPLICATION = """
 UPDATE applications SET name = :name, redirect_uris = :redirect_uris, confirmation = :confirmation,
   version = version + 1
-WHERE id = :application_id AND version = :version"""
+WHERE id = :application_id AND version = :version AND deleting_at IS NULL"""
 _DELETE_APPLICATION = "DELETE FROM applications WHERE id = :application_id"
 
 _ADD_KEY = """

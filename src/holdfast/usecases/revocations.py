@@ -9,6 +9,7 @@ Where the request rests on an access token that has expired, the token is refres
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 
 import structlog
 
@@ -19,6 +20,7 @@ from holdfast.domain.tenancy import ConsumerScope
 from holdfast.errors import GrantDeferred, GrantRejected, HoldfastError, IntegrityError, Unavailable
 from holdfast.grants.flow import drive
 from holdfast.grants.revoke import Ending, needs_refresh, revoke
+from holdfast.grants.sent import Sent
 from holdfast.grants.token import refresh
 from holdfast.store import Store, connections, events, revocations
 from holdfast.store.connections import Decide, Stored
@@ -41,24 +43,32 @@ LONGEST_RETRY_AFTER = 3600
 
 async def drop_grant(scope: ConsumerScope, vault: Vault, about: Subject, decide: Decide) -> Connection | None:
     """Changes the connection by `decide`, which drops its grant, and ends that grant at the provider."""
-    owed: list[Revocation] = []
+    after, owed = await _given_up(scope, vault, about, decide, at_once=True)
+    if owed is not None and not owed.job.attempts:
+        vault.bell.ring(revocations.KIND)
+    elif owed is not None:
+        with contextlib.suppress(Unavailable):  # the lease runs out, and the next one tries
+            await attempt(vault, owed)
+    return after
+
+
+async def leave_grant(scope: ConsumerScope, vault: Vault, about: Subject, decide: Decide) -> None:
+    """As `drop_grant`, for many at once: whoever works on the queue asks the provider."""
+    await _given_up(scope, vault, about, decide, at_once=False)
+
+
+async def _given_up(
+    scope: ConsumerScope, vault: Vault, about: Subject, decide: Decide, *, at_once: bool
+) -> tuple[Connection | None, Revocation | None]:
+    """The connection afterwards, and what is owed to its provider."""
+    owed: list[Revocation | None] = [None]
 
     async def owe(tx: Store, held: Stored | None) -> None:
-        found = (
-            await _owe(scope, tx, held, about.connector)
-            if held and _can_be_ended(held.connection, about.connector)
-            else None
-        )
-        owed[:] = [found] if found else []
+        ends = held is not None and _can_be_ended(held.connection, about.connector)
+        owed[0] = await _owe(scope, tx, held, about.connector, at_once=at_once) if held and ends else None
 
     _, after = await connections.change(scope, vault.store, about.connector, about.unified_api, decide, owe)
-    for revocation in owed:
-        if not revocation.job.attempts:
-            vault.bell.ring(revocations.KIND)
-            continue
-        with contextlib.suppress(Unavailable):  # the lease runs out, and the next one tries
-            await attempt(vault, revocation)
-    return after
+    return after, owed[0]
 
 
 async def end_stray(
@@ -75,12 +85,18 @@ async def end_stray(
     vault.bell.ring(revocations.KIND)
 
 
+def can_end(connector: Connector) -> bool:
+    """Whether the provider has a way to end a grant."""
+    return connector.auth.oauth is not None and connector.auth.oauth.revoke is not None
+
+
 def _can_be_ended(connection: Connection, connector: Connector) -> bool:
-    oauth = connector.auth.oauth
-    return connection.grant is not None and oauth is not None and oauth.revoke is not None
+    return connection.grant is not None and can_end(connector)
 
 
-async def _owe(scope: ConsumerScope, tx: Store, held: Stored, connector: Connector) -> Revocation | None:
+async def _owe(
+    scope: ConsumerScope, tx: Store, held: Stored, connector: Connector, *, at_once: bool
+) -> Revocation | None:
     """None if the credential does not open: it is dropped all the same, and the evidence says so.
 
     What has to be refreshed first takes its time, and must not end with the request: it is left to the worker.
@@ -92,8 +108,8 @@ async def _owe(scope: ConsumerScope, tx: Store, held: Stored, connector: Connect
         log.warning("revocation_impossible", connection=before.id, service=before.service_id, outcome="unreadable")
         await revocations.give_up(scope, tx, before, "unreadable")
         return None
-    at_once = not _needs_refresh(connector, credential, tx.clock.now())
-    return await revocations.owe(scope, tx, before, credential, leased=at_once)
+    leased = at_once and not _needs_refresh(connector, credential, tx.clock.now())
+    return await revocations.owe(scope, tx, before, credential, leased=leased)
 
 
 def _needs_refresh(connector: Connector, credential: Credential, now: int) -> bool:
@@ -157,7 +173,7 @@ async def _ask(vault: Vault, revocation: Revocation) -> Ending:
     token = revocation.credential.token
     assert token is not None  # without one there was nothing to end
     known = await setup_with(revocation.scope, vault, held, revocation.credential)
-    return await drive(revoke(known, token, now=vault.clock.now()), vault.door.send)
+    return await drive(revoke(known, token, now=vault.clock.now()), vault.door.send, Sent(known.secrets()))
 
 
 async def _refreshed(vault: Vault, held: Held, revocation: Revocation) -> Revocation:
@@ -170,7 +186,8 @@ async def _refreshed(vault: Vault, held: Held, revocation: Revocation) -> Revoca
         redirect_uri = callback_url(vault, callback_context(scope, vault, service_id))
         assert revocation.credential.token is not None
         flow = refresh(known, revocation.credential.token, redirect_uri=redirect_uri, now=vault.clock.now())
-        granted = await drive(flow, lambda request: vault.door.send(request, limits=TOKEN_REQUEST))
+        send = partial(vault.door.send, limits=TOKEN_REQUEST)
+        granted = await drive(flow, send, Sent(known.secrets()))
         return await insist(
             vault, service_id, lambda: revocations.reseal(scope, vault.store, revocation, granted.token)
         )

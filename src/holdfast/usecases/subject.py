@@ -87,10 +87,9 @@ async def find_subject(scope: Scope, vault: Vault, unified_api: str, service_id:
     """
     connector = vault.catalog.get(unified_api, service_id)
     require_reach(scope, unified_api, service_id)
-    integration = await vault.recent.get(
-        ("integration", scope.application_id, unified_api, service_id),
-        lambda: integrations.one(scope, vault.store, unified_api, service_id),
-        scope.application_id,
+    named = ("integration", scope.application_id, unified_api, service_id)
+    integration = vault.recent.fresh(named) or await vault.recent.get(
+        named, lambda: integrations.one(scope, vault.store, unified_api, service_id), scope.application_id
     )
     if integration is None:
         raise IntegrationNotFoundError("integration", f"{unified_api}+{service_id}")

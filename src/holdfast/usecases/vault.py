@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from holdfast.catalog import Catalog
 from holdfast.clock import Clock
 from holdfast.domain.door import Door
 from holdfast.domain.mac import Macs
 from holdfast.store import Store
+from holdfast.store.attempts import Terms
 from holdfast.usecases.bell import Bell
 from holdfast.usecases.flight import Flights
 from holdfast.usecases.recent import Recent
@@ -27,7 +28,8 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Vault:
-    """All that the use cases work with; `holdfast.wiring` puts it together. `door` leads to the network."""
+    """All that the use cases work with; `holdfast.wiring` puts it together. `door` leads to the network, `lease` says
+    how long the right to refresh is held."""
 
     public_url: str
     store: Store
@@ -38,6 +40,7 @@ class Vault:
     flights: Flights
     recent: Recent
     bell: Bell
+    lease: Terms = field(default_factory=Terms)
 
     @property
     def secure(self) -> bool:

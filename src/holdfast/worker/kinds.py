@@ -8,10 +8,11 @@ from typing import Final
 
 import structlog
 
+from holdfast.store import deletion as leaving
 from holdfast.store import jobs, retention
 from holdfast.store import revocations as owed
 from holdfast.store.jobs import Job
-from holdfast.usecases import revocations
+from holdfast.usecases import deletion, revocations
 from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
@@ -37,15 +38,18 @@ class Kind:
 
 
 async def _sweep(vault: Vault, job: Job) -> None:
-    """Deletes what has been kept long enough, and tells of jobs that nobody knows how to do."""
+    """Deletes what has been kept long enough, goes on with applications that are to go, and tells of jobs that nobody
+    knows how to do."""
     gone = {table: rows for table, rows in (await retention.purge(vault.store)).items() if rows}
     if gone:
         log.info("swept", **gone)
+    await leaving.queue_forgotten(vault.store)
     for kind, id in await jobs.set_aside_unknown(vault.store, [kind.name for kind in KINDS]):
         log.error("job_set_aside", kind=kind, job=id, reason="unknown kind")
 
 
 KINDS: Final = (
     Kind(owed.KIND, revocations.work),
+    Kind(leaving.KIND, deletion.work, places=2),
     Kind(SWEEP, _sweep, places=1, period=3600 * 1000),
 )

@@ -7,6 +7,7 @@ here with its line in the docstring, the flow that reads it; `docs/reference/man
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -365,7 +366,7 @@ class Verified(Word, frozen=True, kw_only=True):
     unverified: tuple[WordPath, ...] = ()
 
 
-class Connector(Word, frozen=True, kw_only=True):
+class Connector(Word, frozen=True, kw_only=True, dict=True):
     """One service, as `connectors/<id>/connector.yaml` describes it.
 
     schema: the version of this vocabulary
@@ -413,7 +414,13 @@ class Connector(Word, frozen=True, kw_only=True):
 
     def at(self, level: Level) -> tuple[Setting, ...]:
         """The settings of one level, in the order of the manifest."""
-        return tuple([s for s in self.settings if s.level == level])
+        return self._by_level.get(level, ())
+
+    @cached_property
+    def _by_level(self) -> dict[Level, tuple[Setting, ...]]:
+        """Sorted once: every answer about a connection asks several times."""
+        levels = dict.fromkeys([s.level for s in self.settings])
+        return {level: tuple([s for s in self.settings if s.level == level]) for level in levels}
 
     def setting(self, id: str) -> Setting | None:
         return next((s for s in self.settings if s.id == id), None)

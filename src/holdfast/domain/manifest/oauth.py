@@ -168,7 +168,7 @@ class Token(Word, frozen=True, kw_only=True):
 
 
 class Refresh(Word, frozen=True, kw_only=True):
-    """How an access token is renewed (RFC 6749 section 6). Times are seconds.
+    """How an access token is refreshed (RFC 6749 section 6). Times are seconds.
 
     url: the endpoint, where it is not that of `token`
     params: further members of the request
@@ -232,7 +232,7 @@ class OAuth(Word, frozen=True, kw_only=True):
     authorize: the authorization endpoint; for `authorization_code` only
     callback: what the redirect brings
     token: the token endpoint
-    refresh: how a token is renewed
+    refresh: how a token is refreshed
     revoke: how a grant is ended at the provider, if it can be
     errors: error codes of this provider that mean something else than in RFC 6749 section 5.2: the consumer must
         connect again (`rejected`), the OAuth client is wrong (`misconfigured`), or try later (`deferred`). A code

@@ -2,8 +2,8 @@
 
 It does two things to our SQL, once per text: `:name` becomes `$1`, and `:db_now` the time of the statement.
 
-The pool returns a connection without asyncpg's reset query, a third of a read's cost: no code here leaves anything in
-a session. Whoever needs session state (an advisory lock that outlives its transaction, LISTEN, a temporary table)
+A connection is used again without asyncpg's reset query, a third of a read's cost: no code here leaves anything in a
+session. Whoever needs session state (an advisory lock that outlives its transaction, LISTEN, a temporary table)
 opens a connection of their own. A connection given back with an open transaction is rolled back all the same.
 """
 
@@ -14,6 +14,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import lru_cache, partial
+from time import monotonic as _moment
 from typing import Any, Final, Literal
 
 import asyncpg
@@ -23,6 +24,8 @@ from holdfast.errors import ConflictError, SettingsError, Unavailable
 from holdfast.store.engine.database import PATIENCE, DatabaseClock, Queries, Row, Transaction, Verb
 
 POOL: Final = 10
+# Seconds for which a connection may be idle and still be used again; a firewall may have forgotten it by then.
+SPARED: Final = 60.0
 # `:db_now`. Not now(), which stands still for a whole transaction, and not clock_timestamp(), which changes within a
 # statement, so that no index can be used to compare with it.
 NOW: Final = "CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT)"
@@ -77,6 +80,10 @@ class PostgreSQL:
     def __init__(self, pool: Any, clock: Clock | None = None) -> None:
         self._pool = pool
         self._time = DatabaseClock(NOW, clock)
+        # Connections between two statements, each with the moment of its last one. The pool itself would spend two
+        # tasks on each of them, one to take it and one to give it back, which is a third of what a read costs.
+        self._spare: list[tuple[Any, float]] = []
+        self._waiting = 0
 
     @classmethod
     async def open(cls, url: str, clock: Clock | None = None) -> PostgreSQL:
@@ -127,26 +134,56 @@ class PostgreSQL:
         await asyncio.shield(self._commit(connection, execute))
 
     async def close(self) -> None:
+        self._waiting += 1  # from here on nothing is spared
+        spare, self._spare = self._spare, []
+        for connection, _ in spare:
+            await self._pool.release(connection)
         await self._pool.close()
 
     async def _acquire(self) -> Any:
+        while self._spare:
+            connection, used_at = self._spare.pop()
+            if not _is_open(connection):
+                continue
+            if _moment() - used_at < SPARED:
+                return connection
+            connection.terminate()  # of which the pool takes notice
+        return await self._acquire_from_pool()
+
+    async def _acquire_from_pool(self) -> Any:
+        self._waiting += 1
         try:
             return await self._pool.acquire(timeout=PATIENCE)
         except _DRIVER as error:
             raise Unavailable(f"PostgreSQL gives no connection right now ({type(error).__name__}).") from error
+        finally:
+            self._waiting -= 1
+
+    async def _release(self, connection: Any) -> None:
+        """Gives back a connection whose statements went well: to whoever waits at the pool, else to the spare ones."""
+        if self._waiting or not _is_open(connection) or connection.is_in_transaction():
+            await self._pool.release(connection)
+        else:
+            self._spare.append((connection, _moment()))
 
     async def _alone(self, verb: Verb, sql: str, params: Mapping[str, Any]) -> Any:
         connection = await self._acquire()
         try:
-            return await _execute(connection, self._time, PATIENCE, verb, sql, params)
-        finally:
+            found = await _execute(connection, self._time, PATIENCE, verb, sql, params)
+        except BaseException:
+            # The pool knows what to do with a statement that is being cancelled, or left a transaction behind.
             await self._pool.release(connection)
+            raise
+        await self._release(connection)
+        return found
 
     async def _commit(self, connection: Any, execute: Callable[..., Awaitable[Any]]) -> None:
         try:
             await execute("run", "COMMIT", {})
-        finally:
+        except BaseException:
             await self._pool.release(connection)
+            raise
+        await self._release(connection)
 
     async def _abandon(self, connection: Any) -> None:
         """Rolls back if that is still possible; the error that brought us here matters more than one from this."""
@@ -155,6 +192,13 @@ class PostgreSQL:
                 await connection.execute("ROLLBACK")
         with suppress(*_DRIVER):
             await self._pool.release(connection)
+
+
+def _is_open(connection: Any) -> bool:
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:  # the connection has gone, and the pool has taken it back
+        return False
 
 
 async def _prepare_session(connection: Any) -> None:

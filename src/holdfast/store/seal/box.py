@@ -40,6 +40,10 @@ class Box:
             raise refusal(place)
         return key.open(place, blob)
 
+    def has(self, blob: bytes) -> bool:
+        """Whether the key that `blob` names is here."""
+        return blob[3:11] in self._keys
+
     def lacks(self, blobs: Iterable[bytes]) -> frozenset[bytes]:
         """The ids of keys to look for before `blobs` can be opened, those that were missing before among them.
 

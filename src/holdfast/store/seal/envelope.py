@@ -3,10 +3,11 @@
      offset  0     2    3         11         27               59          71
     blob = | "HF" | 01 | key id 8 | salt 16  | commitment 32  | nonce 12  | AES-256-GCM ciphertext, then its tag 16 |
 
-    (record key 32, commitment 32) = HKDF-SHA-256(key, info = "hf1|" + key id + salt)        RFC 5869
+    (record key 32, commitment 32) = HKDF-SHA-512(key, info = "hf1|" + key id + salt)        RFC 5869
     associated data                = "hf1|" + key id + place
 
 - The salt stands in `info`: the key is random, so its extraction, the same each time, is done once (section 3.1).
+- SHA-512, because both halves then come from one block of the expansion: one HMAC for each blob, not two.
 - Each blob has a record key of its own, so no key ever comes near the number of messages that GCM allows it.
 - GCM alone lets somebody make one blob that opens under two keys; the commitment rules that out.
 - The *place* is the table, column, application and generation that the blob was written for, and what its row says:
@@ -66,7 +67,7 @@ class Key:
         self._secret = secret
         self.id = sha256(b"kid|" + secret).digest()[:8]
         self._info = b"hf1|" + self.id
-        self._expand = Mac(hmac.digest(bytes(32), secret, "sha256"))
+        self._expand = Mac(hmac.digest(bytes(64), secret, "sha512"), hash="sha512")
 
     def seal(self, place: Place, plaintext: bytes) -> bytes:
         """The blob that opens to `plaintext` under this key at this place."""
@@ -89,13 +90,12 @@ class Key:
 
     def subkey(self, purpose: str) -> bytes:
         """32 bytes for a use other than sealing, unrelated to those of any other purpose."""
-        return self._expand.digest(b"hf1|subkey|" + purpose.encode() + b"\x01")
+        return self._expand.digest(b"hf1|subkey|" + purpose.encode() + b"\x01")[:32]
 
     def _derive(self, salt: bytes) -> tuple[bytes, bytes]:
-        """HKDF-SHA-256 (RFC 5869) to 64 bytes: the record key and the commitment."""
-        info = self._info + salt
-        first = self._expand.digest(info + b"\x01")
-        return first, self._expand.digest(first + info + b"\x02")
+        """HKDF-SHA-512 (RFC 5869) to 64 bytes, the one block of its expansion: record key and commitment."""
+        both = self._expand.digest(self._info + salt + b"\x01")
+        return both[:32], both[32:]
 
     def __repr__(self) -> str:
         return f"Key({self.id.hex()})"

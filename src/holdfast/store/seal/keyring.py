@@ -98,11 +98,22 @@ class Keyring:
         Give the `blobs` that are to be opened: another node may have sealed them under a key that it has just added,
         and then the application's keys are read once more.
         """
-        opened_at, box = self._boxes.get(application_id, (0, None))
-        if box is None or self._clock.now() - opened_at >= LIFETIME:
+        box = self._remembered(application_id)
+        if box is None:
             return await self._load(application_id, q or self._db)
         if blobs and (lacking := box.lacks(blobs)):
             return await self._load(application_id, q or self._db, lacking)
+        return box
+
+    def at_hand(self, application_id: str, blob: bytes) -> Box | None:
+        """The application's box if it is in memory and has the key of `blob`, where there is one; else ask `box`."""
+        box = self._remembered(application_id)
+        return box if box is not None and (not blob or box.has(blob)) else None
+
+    def _remembered(self, application_id: str) -> Box | None:
+        opened_at, box = self._boxes.get(application_id, (0, None))
+        if box is None or self._clock.now() - opened_at >= LIFETIME:
+            return None
         self._boxes.move_to_end(application_id)
         return box
 

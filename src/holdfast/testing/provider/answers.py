@@ -41,7 +41,7 @@ def refused(word: TokenAnswer, request: Received, refusal: Refusal) -> Response:
 
 
 def _unchanged(shape: Shape, issue: Issue) -> bool:
-    return issue.renewed and shape.lifetimes.rotation == "none"
+    return issue.refreshed and shape.lifetimes.rotation == "none"
 
 
 def _lifetime(word: Expiry | None, expires_at: int | None, now: int) -> dict[str, Any]:

@@ -59,11 +59,11 @@ class Code:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Issue:
-    """What one answer of the token endpoint hands out. `renewed` tells a refresh from a first issue."""
+    """What one answer of the token endpoint hands out. `refreshed` tells a refresh from a first issue."""
 
     access: AccessToken
     refresh: RefreshToken | None
-    renewed: bool = False
+    refreshed: bool = False
 
 
 class Ledger:
@@ -106,7 +106,7 @@ class Ledger:
         self.grants.append(grant)
         return Issue(self._access(grant), self._refresh(grant) if refreshable else None)
 
-    def renew(self, value: str, client_id: str) -> Issue:
+    def reissue(self, value: str, client_id: str) -> Issue:
         """The tokens for a refresh token (section 6)."""
         token = self.refresh.get(value)
         if token is None or token.grant.client_id != client_id or not self.good(token):
@@ -117,7 +117,7 @@ class Ledger:
         if self.lifetimes.refresh_ends_access:
             for access in token.grant.access:
                 access.ended = True
-        return Issue(self._access(token.grant), self._rotated(token), renewed=True)
+        return Issue(self._access(token.grant), self._rotated(token), refreshed=True)
 
     def revoke(self, value: str) -> None:
         """End a token. A refresh token takes its grant along; one that is unknown is no error (RFC 7009 section 2)."""
@@ -139,7 +139,7 @@ class Ledger:
     def _used_again(self, token: RefreshToken) -> Issue:
         spent_for = self.clock.now() - (token.spent_at or 0)
         if self.lifetimes.rotation == "grace" and spent_for < self.lifetimes.grace * 1000:
-            return Issue(self._access(token.grant), token.grant.refresh, renewed=True)
+            return Issue(self._access(token.grant), token.grant.refresh, refreshed=True)
         if self.lifetimes.rotation == "family":
             token.grant.ended = True
         raise Refusal("invalid_grant", "the refresh token has been used before")

@@ -108,7 +108,7 @@ def _authorization_code(asked: Asked) -> Issue:
 def _refresh_token(asked: Asked) -> Issue:
     if asked.at.shape.token.redirect_uri_on_refresh:
         asked.required("redirect_uri")
-    return asked.at.ledger.renew(asked.required("refresh_token"), asked.client.client_id)
+    return asked.at.ledger.reissue(asked.required("refresh_token"), asked.client.client_id)
 
 
 def _client_credentials(asked: Asked) -> Issue:

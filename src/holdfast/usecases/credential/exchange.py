@@ -10,6 +10,7 @@ from holdfast.errors import (
     InvalidStateError,
     OAuthCredentialsNotFoundError,
 )
+from holdfast.grants.sent import Sent
 from holdfast.grants.token import GRANTS
 from holdfast.grants.token import Granted as Answer
 from holdfast.store import connections
@@ -55,7 +56,8 @@ async def _exchange(scope: ConsumerScope, vault: Vault, held: Held, stored: Stor
     async def keep(answer: Answer) -> Subject:
         return await complete(scope, vault, await keep_new(scope, vault, held, answer, enable=False))
 
-    return await obtain(vault, held, GRANTS[held.connector.auth.oauth.grant](known, vault.clock.now()), keep)
+    flow = GRANTS[held.connector.auth.oauth.grant](known, vault.clock.now())
+    return await obtain(vault, held, flow, Sent(known.secrets()), keep)
 
 
 def _require_settings(held: Held) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from holdfast.domain.door import Limits
 from holdfast.errors import HoldfastError
 from holdfast.grants.flow import drive
+from holdfast.grants.sent import Sent
 from holdfast.grants.token import Granted as Answer
 from holdfast.grants.token import TokenFlow
 from holdfast.usecases.subject import Subject
@@ -39,11 +40,13 @@ class Outcome:
         return self.subject
 
 
-async def obtain(vault: Vault, subject: Subject, flow: TokenFlow, keep: Keep) -> Outcome:
-    """Asks the provider by `flow` and keeps what it grants. Call it in flight (`Vault.flights`): it is not to stop
-    between the two."""
+async def obtain(vault: Vault, subject: Subject, flow: TokenFlow, sent: Sent, keep: Keep) -> Outcome:
+    """Asks the provider by `flow`, which spends what is `sent`, and keeps what it grants.
+
+    Call it in flight (`Vault.flights`): it is not to stop between the two.
+    """
     try:
-        answer = await drive(flow, lambda request: vault.door.send(request, limits=TOKEN_REQUEST))
+        answer = await drive(flow, lambda request: vault.door.send(request, limits=TOKEN_REQUEST), sent)
     except HoldfastError as error:
         return Outcome(subject, error=error)
     return Outcome(await keep(answer))

@@ -8,6 +8,8 @@ from holdfast.domain.connection import Connection, filled
 from holdfast.domain.credential import Credential
 from holdfast.domain.tenancy import ConsumerScope
 from holdfast.errors import IntegrityError, OAuthCodeExchangeError, ProviderError
+from holdfast.grants.flow import Setup
+from holdfast.grants.sent import Sent
 from holdfast.grants.token import Granted as Answer
 from holdfast.grants.token import TokenFlow, exchange_code
 from holdfast.store import connections
@@ -41,13 +43,18 @@ async def _redeem(scope: ConsumerScope, vault: Vault, subject: Subject, pending:
         with_callback = replace(answer, captured={**pending.captured, **answer.captured})
         return await complete(scope, vault, await keep_new(scope, vault, subject, with_callback, enable=True))
 
-    return await obtain(vault, subject, await _flow(scope, vault, subject, pending), keep)
+    known = await _known(scope, vault, subject, pending)
+    sent = Sent((*known.secrets(), pending.code, pending.verifier or ""))
+    return await obtain(vault, subject, _flow(vault, known, pending), sent, keep)
 
 
-async def _flow(scope: ConsumerScope, vault: Vault, subject: Subject, pending: Pending) -> TokenFlow:
+async def _known(scope: ConsumerScope, vault: Vault, subject: Subject, pending: Pending) -> Setup:
     before, credential = await _before(scope, vault, subject)
     held = subject.holding(filled(before, subject.connector, pending.captured))
-    known = await setup_with(scope, vault, held, credential)
+    return await setup_with(scope, vault, held, credential)
+
+
+def _flow(vault: Vault, known: Setup, pending: Pending) -> TokenFlow:
     return exchange_code(
         known,
         pending.code,

@@ -8,7 +8,6 @@ connection and a pause, in which everybody gets the same answer, and the old tok
 
 from __future__ import annotations
 
-import contextlib
 from typing import Literal
 
 import structlog
@@ -35,13 +34,14 @@ from holdfast.errors import (
     RefreshRejected,
     Unavailable,
 )
+from holdfast.grants.sent import Sent
 from holdfast.grants.token import GRANTS
 from holdfast.grants.token import Granted as Answer
 from holdfast.grants.token import refresh as refresh_flow
 from holdfast.store import attempts, connections
-from holdfast.store.attempts import Lease
 from holdfast.store.connections import Change, Stored
 from holdfast.usecases.credential.keep import keep_refreshed
+from holdfast.usecases.credential.lease import held
 from holdfast.usecases.credential.obtain import Outcome, obtain
 from holdfast.usecases.credential.setup import setup_with
 from holdfast.usecases.states import callback_context, callback_url
@@ -50,8 +50,7 @@ from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
 
-# Longer than an outbound call and the first tries to save its answer, so that a holder who is alive keeps its lease.
-LEASE = 30_000
+# Seconds between two looks at a row that another process has leased, and how long that is waited for.
 WAIT, WAIT_LIMIT = 0.025, 20.0
 REFRESHES = Counter("holdfast_refreshes", "What came of asking providers to refresh a token.", ["outcome"])
 
@@ -122,31 +121,29 @@ async def _refresh(scope: ConsumerScope, vault: Vault, asked: Granted) -> Outcom
         failure = subject.connection.failure
         if failure and cooling_down(subject.connection, subject.integration, now):
             return Outcome(subject, error=_answer(failure, subject.connection.retained_until, now))
-        lease = await attempts.take(scope, vault.store, subject.connection, LEASE)
-        if lease is not None:
-            return await _under(lease, scope, vault, subject)
+        # Whoever waits only reads: SQLite has one writer, and PostgreSQL keeps each version of a row until it is swept.
+        if not stored.leased and (
+            lease := await attempts.take(scope, vault.store, subject.connection, vault.lease.duration)
+        ):
+            async with held(scope, vault, lease):
+                return await _under_lease(scope, vault, subject)
         if waited >= WAIT_LIMIT:
             return Outcome(subject, error=Unavailable("Another process is refreshing this credential."))
         await vault.clock.sleep(WAIT)
         waited += WAIT
 
 
-async def _under(lease: Lease, scope: ConsumerScope, vault: Vault, subject: Granted) -> Outcome:
-    try:
-        stored = await connections.stored(scope, vault.store, subject.unified_api, subject.connector.id)
-        if stored is None or not stored.connection.same_grant(subject.connection):
-            # Somebody reconnected after the lease was taken: that grant is new, and not ours to spend.
-            return Outcome(subject.with_connection(stored.connection if stored else None))
-        outcome = await _ask(scope, vault, subject, stored)
-        if outcome.error is None:
-            REFRESHES.labels("refreshed").inc()
-            log.info("refreshed", connection=subject.connection.id, service=subject.connector.id)
-            return outcome
-        return await _note(scope, vault, subject, outcome.error)
-    finally:
-        # A lease that cannot be given back runs out; that must not hide what happened under it.
-        with contextlib.suppress(Unavailable):
-            await attempts.release(scope, vault.store, subject.connection, lease)
+async def _under_lease(scope: ConsumerScope, vault: Vault, subject: Granted) -> Outcome:
+    stored = await connections.stored(scope, vault.store, subject.unified_api, subject.connector.id)
+    if stored is None or not stored.connection.same_grant(subject.connection):
+        # Refreshed or reconnected between the look and the lease: that grant is new, and not ours to spend.
+        return Outcome(subject.with_connection(stored.connection if stored else None))
+    outcome = await _ask(scope, vault, subject, stored)
+    if outcome.error is None:
+        REFRESHES.labels("refreshed").inc()
+        log.info("refreshed", connection=subject.connection.id, service=subject.connector.id)
+        return outcome
+    return await _note(scope, vault, subject, outcome.error)
 
 
 async def _ask(scope: ConsumerScope, vault: Vault, subject: Granted, stored: Stored) -> Outcome:
@@ -160,10 +157,11 @@ async def _ask(scope: ConsumerScope, vault: Vault, subject: Granted, stored: Sto
     outcome = Outcome(subject, error=ConnectorCredentialsError("The connection has no refresh token."))
     if token is not None and token.refresh_token is not None:
         redirect_uri = callback_url(vault, callback_context(scope, vault, subject.connector.id))
-        outcome = await obtain(vault, subject, refresh_flow(known, token, redirect_uri=redirect_uri, now=now), keep)
+        flow = refresh_flow(known, token, redirect_uri=redirect_uri, now=now)
+        outcome = await obtain(vault, subject, flow, Sent(known.secrets()), keep)
     if again and isinstance(outcome.error, GrantRejected | ConnectorCredentialsError):
         # These grants need no refresh token (RFC 6749 section 4.4.3): what was given once is given again.
-        outcome = await obtain(vault, subject, again(known, now), keep)
+        outcome = await obtain(vault, subject, again(known, now), Sent(known.secrets()), keep)
     return outcome
 
 

@@ -20,6 +20,7 @@ from holdfast.domain.tenancy import Action, ConsumerScope
 from holdfast.errors import ConnectorCredentialsError, GrantRejected, IntegrityError, InvalidStateError
 from holdfast.grants.call import DEAD_TOKEN
 from holdfast.grants.flow import Setup, drive
+from holdfast.grants.sent import Sent
 from holdfast.store import connections
 from holdfast.store.connections import Change, Stored
 from holdfast.usecases.credential.downstream import Watch, note
@@ -95,9 +96,9 @@ async def _run(
     flow: Callable[[Setup], Generator[Request, Response, T]],
 ) -> T:
     """Drives the flow, and notes what it showed of the service, whatever it came to."""
-    watch = Watch(vault.door)
+    watch, known = Watch(vault.door), await setup_with(scope, vault, held, credential)
     try:
-        return await drive(flow(await setup_with(scope, vault, held, credential)), watch.send)
+        return await drive(flow(known), watch.send, Sent(known.secrets()))
     finally:
         await note(scope, vault, held, down=watch.down)
 
@@ -117,7 +118,8 @@ async def try_out(
     credential = Credential()
     if any(isinstance(secret, Sealed) for secret in tried.secrets.values()):
         credential = await _opened(scope, vault, *await _stored(scope, vault, subject), VALIDATE)
-    return await drive(flow(await setup_with(scope, vault, held, credential)), vault.door.send)
+    known = await setup_with(scope, vault, held, credential)
+    return await drive(flow(known), vault.door.send, Sent(known.secrets()))
 
 
 async def admitted(scope: ConsumerScope, vault: Vault, subject: Subject, purpose: Purpose) -> Held:

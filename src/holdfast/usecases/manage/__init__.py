@@ -2,6 +2,7 @@
 
 - `applications`  the products that use this vault
 - `api_keys`      what they authenticate with, and where each key reaches
+- `deletion`      what ends with an application, and its end
 - `integrations`  the connectors that they offer, each with the application's own OAuth client
 - `scope`         the operator's scope, and how a change is made without losing somebody else's
 
@@ -16,11 +17,11 @@ from holdfast.usecases.manage.applications import (
     CreatedApplication,
     check_redirect_uris,
     create_application,
-    delete_application,
     every_application,
     one_application,
     update_application,
 )
+from holdfast.usecases.manage.deletion import EndingData, delete_application, endings
 from holdfast.usecases.manage.integrations import (
     IntegrationChange,
     IntegrationData,
@@ -36,6 +37,7 @@ __all__ = [
     "ApplicationData",
     "BoundConnection",
     "CreatedApplication",
+    "EndingData",
     "IntegrationChange",
     "IntegrationData",
     "KeyBounds",
@@ -46,6 +48,7 @@ __all__ = [
     "delete_application",
     "delete_integration",
     "delete_key",
+    "endings",
     "every_application",
     "every_integration",
     "every_key",

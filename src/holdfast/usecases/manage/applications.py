@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from holdfast.domain.tenancy import Application, Confirmation
-from holdfast.errors import EntityNotFoundError, RequestValidationError
+from holdfast.errors import RequestValidationError
 from holdfast.store import Store, tenants
 from holdfast.usecases import api_keys
 from holdfast.usecases.manage import words
@@ -88,14 +88,6 @@ async def update_application(vault: Vault, application_id: str, given: Applicati
         return changed
 
     return _data(await change(vault, application_id, attempt))
-
-
-async def delete_application(vault: Vault, application_id: str) -> None:
-    """Deletes the application with everything it owns. EntityNotFoundError."""
-    async with vault.store.transaction() as tx:
-        if not await tenants.delete_application(operator(application_id), tx):
-            raise EntityNotFoundError("application", application_id)
-    vault.recent.forget(application_id)
 
 
 def check_redirect_uris(uris: Sequence[str]) -> tuple[str, ...]:

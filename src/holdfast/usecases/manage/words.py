@@ -28,6 +28,9 @@ BOUND_SERVICES = Meta(description="The services that it reaches, such as `crm+ac
 BOUND_CONNECTIONS = Meta(description="The connections that it reaches; all of them unless given.")
 CONSUMER_ID = Meta(description="The consumer's id.")
 
+CONNECTIONS = Meta(description="How many connections go.")
+GRANTS = Meta(description="How many of them have a grant that is ended at the service.")
+
 UNIFIED_API = Meta(description="The unified API, such as `crm`.")
 SERVICE_ID = Meta(description="The connector's id.")
 ENABLED = Meta(description="Whether the integration is offered to consumers.")

@@ -1,10 +1,12 @@
 -- Applications and what they may do. Times are milliseconds since the epoch; lists and objects are JSON text.
+-- deleting_at: since when it is nobody's any more, and its grants are being ended.
 CREATE TABLE applications (
   id TEXT PRIMARY KEY,
   name TEXT NOT NULL,
   redirect_uris TEXT NOT NULL,
   confirmation TEXT NOT NULL,
   created_at BIGINT NOT NULL,
+  deleting_at BIGINT,
   version BIGINT NOT NULL
 );
 
@@ -56,7 +58,7 @@ CREATE TABLE consumers (
 -- Facts of a connection; its state is derived. settings, secrets and credential are sealed, each under its own
 -- generation; masks are digests of the secrets, which tell them apart without opening one. failure: the last refresh
 -- that gave nothing.
--- lease_*, attempt and attempt_state belong to the refresh in progress: attempt is its fencing token.
+-- lease_owner, lease_until: who has the right to refresh it, and until when, by the clock of the database.
 CREATE TABLE connections (
   application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
   consumer_id TEXT NOT NULL,
@@ -90,8 +92,6 @@ CREATE TABLE connections (
   created_at BIGINT NOT NULL,
   updated_at BIGINT,
   version BIGINT NOT NULL,
-  attempt BIGINT NOT NULL DEFAULT 0,
-  attempt_state TEXT,
   lease_owner TEXT,
   lease_until BIGINT NOT NULL DEFAULT 0,
   PRIMARY KEY (application_id, consumer_id, unified_api, service_id)

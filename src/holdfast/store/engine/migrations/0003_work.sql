@@ -25,11 +25,12 @@ CREATE INDEX jobs_by_application ON jobs (application_id);
 CREATE INDEX jobs_done ON jobs (done_at) WHERE done_at IS NOT NULL;
 CREATE INDEX jobs_set_aside ON jobs (set_aside_at) WHERE set_aside_at IS NOT NULL;
 
--- Grants that were ended at their provider, or are being: evidence, which outlives the job of the same id.
+-- Grants that were ended at their provider, or are being: evidence, which outlives the job of the same id, and its
+-- application too.
 -- granted_at names the consent that the token came from. status: what the provider's last answer began with.
 CREATE TABLE revocations (
   id TEXT PRIMARY KEY,
-  application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
+  application_id TEXT NOT NULL,
   consumer_id TEXT NOT NULL,
   connection_id TEXT NOT NULL,
   unified_api TEXT NOT NULL,
