@@ -106,8 +106,8 @@ async def test_the_master_key_wraps_keys_and_nothing_else(vault: Deployment) -> 
     assert {blob[3:11].hex() for blobs in found.values() for blob in blobs} == keys
 
 
-async def test_what_waits_opens_under_a_key_that_another_node_added(vault: Deployment) -> None:
-    """A revocation and an event that another node sealed under its new key are worked on by one that has the old."""
+async def deleted_on_a_node_with_a_new_key(vault: Deployment) -> None:
+    """Another node seals a revocation that waits, and an event, under a data key that this one has not seen."""
     await vault.connect()
     await turn(vault)
     async with wiring.open_vault(vault.settings, clock=vault.clock, door=vault.network) as other:
@@ -115,12 +115,24 @@ async def test_what_waits_opens_under_a_key_that_another_node_added(vault: Deplo
             await replace(vault, vault=other, app=app(other, ADMIN_TOKEN)).delete(PATH)
     vault.clock.advance(DELAYS[0])
 
+
+async def test_a_revocation_opens_under_a_key_that_another_node_added(vault: Deployment) -> None:
+    """The worker of a node that knows the old key alone reads the keys once more, and ends the grant."""
+    await deleted_on_a_node_with_a_new_key(vault)
+
     done = await vault.work()
 
     (evidence,) = await vault.vault.store.q.all("SELECT outcome FROM revocations")
-    scope = Scope(vault.application_id, Caller.own("test"))
     assert (done, evidence["outcome"]) == (1, "revoked")
-    assert (await events.undelivered(scope, vault.vault.store))[-1].event_type == "vault.connection.deleted"
+
+
+async def test_events_open_under_a_key_that_another_node_added(vault: Deployment) -> None:
+    """Whoever delivers them reads the keys once more, too."""
+    await deleted_on_a_node_with_a_new_key(vault)
+
+    found = await events.undelivered(Scope(vault.application_id, Caller.own("test")), vault.vault.store)
+
+    assert found[-1].event_type == "vault.connection.deleted"
 
 
 async def test_an_opened_credential_is_not_kept(vault: Deployment) -> None:
