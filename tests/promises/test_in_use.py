@@ -164,9 +164,9 @@ async def test_no_metric_and_no_address_holds_a_secret(vault: Deployment) -> Non
 
 
 FAILURES: dict[str, tuple[Behaviour, str]] = {
-    "rejected": (say(RawAnswer(400, JSON, b'{"error": "invalid_grant"}')), "GrantRejected"),
-    "misconfigured": (say(RawAnswer(401, JSON, b'{"error": "invalid_client"}')), "GrantMisconfigured"),
-    "deferred": (fail(503), "GrantDeferred"),
+    "rejected": (say(RawAnswer(400, JSON, b'{"error": "invalid_grant"}')), "rejected"),
+    "misconfigured": (say(RawAnswer(401, JSON, b'{"error": "invalid_client"}')), "misconfigured"),
+    "deferred": (fail(503), "deferred"),
 }
 
 
