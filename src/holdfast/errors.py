@@ -32,7 +32,7 @@
     ├── IntegrityError                  a sealed value did not open; that row fails closed
     └── Unavailable                     a local fault (database, disk); nothing is known to be wrong
 
-Each error says whether trying the same again can help (`retryable`) and who must act (`actor`).
+Each error says whether trying the same again can help (`retryable`: callers are told when) and who must act (`actor`).
 Its `detail` is shown to callers and logged: never put a secret, a URL query or a provider's body in it.
 """
 
@@ -41,6 +41,8 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 Actor = Literal["caller", "consumer", "operator", "nobody"]
+# What is wrong with a state: not ours, too old, spent, or begun by another browser.
+StateFault = Literal["unknown", "expired", "used", "other_browser"]
 
 
 class HoldfastError(Exception):
@@ -134,6 +136,11 @@ class OAuthRedirectUriError(CallerError):
 
 class OAuthInvalidStateError(CallerError):
     """The state parameter is unknown, expired or already used. Start the authorization again."""
+
+    def __init__(self, detail: str | None = None, *, reason: StateFault = "unknown") -> None:
+        """`reason` is for the page that a person is shown; programs are told the same of all of them."""
+        super().__init__(detail)
+        self.reason = reason
 
 
 class ConsumerError(HoldfastError):

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import structlog
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope
 from starlette.types import Send as SendMessage
@@ -32,14 +33,17 @@ from holdfast.store.seal.keyring import Keyring
 from holdfast.store.seal.masterkey import GivenKeys, MasterKeys, create_master_key_file
 from holdfast.usecases.bell import Bell
 from holdfast.usecases.flight import Flights
+from holdfast.usecases.manage import applications
 from holdfast.usecases.recent import Recent
 from holdfast.usecases.vault import Keys, Vault
+
+log = structlog.get_logger()
 
 MASTER_KEY_FILE = "master.key"
 ADMIN_TOKEN_FILE = "admin.token"
 JOURNAL = "journal"
 ADMIN_TOKEN_LEAST = 20
-PURPOSES = ("api_key", "link", "flow", "confirm", "cookie")
+PURPOSES = ("api_key", "link", "flow", "confirm", "cookie", "page")
 
 
 def require_vault(settings: Settings) -> None:
@@ -55,9 +59,12 @@ def require_vault(settings: Settings) -> None:
 def prepare(settings: Settings) -> None:
     """Creates the data directory, and on the very first start a master key and an admin token in it.
 
-    SettingsError if something that must be private is not, or if a database exists whose key file is gone.
+    SettingsError if something that must be private is not, if a database exists whose key file is gone, or if the
+    database is gone that was used here.
     """
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _refuse_open_directory(settings.data_dir)
+    _refuse_lost_database(settings)
     key_file = settings.data_dir / MASTER_KEY_FILE
     given = settings.master_key or settings.master_key_file
     if not given and not key_file.exists():
@@ -73,6 +80,25 @@ def prepare(settings: Settings) -> None:
     if not settings.admin_token and not token_file.exists():
         with contextlib.suppress(FileExistsError):
             _write_private(token_file, f"hf_admin_{secrets.token_urlsafe(32)}\n")
+
+
+def _refuse_open_directory(directory: Path) -> None:
+    if directory.stat().st_mode & 0o002:
+        raise SettingsError(f"Every user may write into {directory}; run `chmod 700 {directory}`.")
+
+
+def _refuse_lost_database(settings: Settings) -> None:
+    """A new, empty database in its place would look like a vault whose customers have all left.
+
+    The journal tells that there was one: its directory is made when a credential is opened for the first time.
+    """
+    file = Path(settings.database_url.removeprefix("sqlite:///"))
+    used = settings.database_url.startswith("sqlite:") and (settings.data_dir / JOURNAL).is_dir()
+    if used and not (file.exists() and file.stat().st_size):
+        raise SettingsError(
+            f"The database {file} is missing or empty, and {settings.data_dir} belongs to a vault that was in use. "
+            "Put the database back; for a new vault, name an empty directory with HOLDFAST_DATA_DIR."
+        )
 
 
 def admin_token(settings: Settings) -> str:
@@ -117,6 +143,8 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
     """The application on its open vault, with the worker beside it. `clock` stands in for the machine's."""
     token = admin_token(settings)
     async with open_vault(settings, clock=clock) as vault, _housekeeping(vault), worker.running(vault):
+        for warning in await applications.warnings(vault):
+            log.warning("unsafe_setting", what=warning)
         yield app(vault, token)
 
 
@@ -183,7 +211,7 @@ async def _vault(settings: Settings, database: Database, masters: MasterKeys, cl
             Journal(settings.data_dir / JOURNAL, database, clock),
             Masks(keyring.derive("mask").current),
         ),
-        catalog=Catalog.load(*([settings.connectors_dir] if settings.connectors_dir else [])),
+        catalog=Catalog.load(*_own_connectors(settings)),
         door=door,
         clock=clock,
         keys=Keys(**{purpose: keyring.derive(purpose) for purpose in PURPOSES}),
@@ -191,6 +219,12 @@ async def _vault(settings: Settings, database: Database, masters: MasterKeys, cl
         recent=Recent(clock),
         bell=Bell(),
     )
+
+
+def _own_connectors(settings: Settings) -> list[Path]:
+    """The operator's directory, once there is one: it may be named before it is filled. `holdfast serve` warns."""
+    directory = settings.connectors_dir
+    return [directory] if directory is not None and directory.exists() else []
 
 
 def _master_keys(settings: Settings) -> MasterKeys:

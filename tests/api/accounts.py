@@ -76,7 +76,8 @@ class Account:
         """Goes the way of the browser, to its end at the product."""
         url = await self.vault.authorize_url(self.connector.id, self.api, **query)
         apps = {**self.vault.network.apps, urlsplit(PUBLIC_URL).netloc: self.vault.app}
-        return await (await Browser(apps=apps, stop_at=RETURN_TO, clock=self.vault.clock).visit(url)).allow()
+        browser = Browser(apps=apps, stop_at=RETURN_TO, clock=self.vault.clock)
+        return await (await browser.visit(url, initiator=RETURN_TO)).allow()
 
 
 async def open_account(vault: Deployment, id: str, api: str) -> Account:

@@ -24,7 +24,7 @@ NOBODY: frozenset[str] = frozenset()
         Bounds(connections=frozenset()),
         Bounds(services=frozenset({"crm+sandbox-crm"}), connections=frozenset({("user-1", "crm", "sandbox-crm")})),
     ],
-    ids=str,
+    ids=["everywhere", "two consumers", "no consumer", "no service", "no connection", "one connection"],
 )
 async def test_bounds_are_kept_as_they_were_given(vault: Deployment, bounds: Bounds) -> None:
     """Above all, a bound that lets nothing through does not come back as no bound."""

@@ -17,7 +17,7 @@ async def test_an_unconfirmed_callback_switches_nothing_on(vault: Deployment) ->
     before = len(await vault.events())
     url = await vault.authorize_url(redirect_uri=f"{PUBLIC_URL}/oauth/callback", nonce="5f0c")
 
-    page = await (await vault.browser().visit(url)).allow()
+    page = await (await vault.browser().visit(url, initiator=RETURN_TO)).allow()
 
     assert "confirm_token" in page.query
     assert (await vault.connection())["enabled"] is False
@@ -114,13 +114,13 @@ async def test_integrations_set_up_at_once_with_a_cold_key(vault: Deployment) ->
 
 
 async def test_reading_back_where_the_browser_was_sent(vault: Deployment) -> None:
-    """The landing page says what happened: connected, disconnected, or not connected."""
+    """Holdfast's own page says what happened; a product's page is returned to as it was named."""
     await vault.connect()
     link = (await vault.connection())["revoke_url"]
 
     ended = await vault.open(f"{link}&redirect_uri={PUBLIC_URL}/oauth/callback")
     returned = await vault.open(f"{link}&redirect_uri={RETURN_TO}")
 
-    assert ended.location == f"{PUBLIC_URL}/oauth/callback?disconnected"
-    assert "Disconnected" in (await vault.open(ended.location)).text
+    assert ended.location.startswith(f"{PUBLIC_URL}/oauth/callback?outcome=")
+    assert "is disconnected" in (await vault.open(ended.location)).text
     assert returned.location == RETURN_TO

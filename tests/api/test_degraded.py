@@ -107,15 +107,18 @@ async def test_a_row_of_failures_is_written_and_told_once(vault: Deployment) -> 
 
 
 async def test_many_calls_that_fail_at_once_on_two_nodes_tell_it_once(vault: Deployment) -> None:
-    """All of them have read the connection before any of them writes."""
+    """All of them have read the connection before any of them writes; some fail a second after the others."""
     await vault.connect()
-    slow_503 = Behaviour(delay=5, acts=False, answer=RawAnswer(503, {}))
     async with another_node(vault) as other:
-        with vault.provider.behave("api", slow_503):
-            calls = [asyncio.create_task(node.get(FIELDS)) for node in (vault, other) for _ in range(10)]
-            await vault.clock.asleep(20)
-            vault.clock.advance(5)
-            await asyncio.gather(*calls)
+        calls = []
+        for node, seconds in ((vault, 5), (other, 6)):
+            with vault.provider.behave("api", Behaviour(delay=seconds, acts=False, answer=RawAnswer(503, {}))):
+                calls += [asyncio.create_task(node.get(FIELDS)) for _ in range(10)]
+                await vault.clock.asleep(len(calls))
+        vault.clock.advance(5)
+        await asyncio.gather(*calls[:10])
+        vault.clock.advance(1)
+        await asyncio.gather(*calls)
 
     assert await degraded_events(vault) == ["downstream.degraded"]
 

@@ -66,7 +66,7 @@ async def test_a_browser_s_steps_outlive_a_turn_of_the_instance_key(vault: Deplo
     token = (await vault.connect(nonce="5f0c", redirect_uri=CALLBACK_PAGE)).query["confirm_token"]
     await turn(vault, INSTANCE)
 
-    opened = await (await vault.browser().visit(link)).allow()
+    opened = await (await vault.browser().visit(link, initiator=RETURN_TO)).allow()
     ended = await vault.open(callback, cookie=begun.cookie)
     confirmed = await vault.post(f"{PATH}/confirm", json={"confirm_token": token})
 

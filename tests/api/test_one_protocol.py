@@ -74,7 +74,7 @@ async def test_validations_on_two_nodes_at_once_come_to_an_end(vault: Deployment
 async def test_a_browser_that_goes_away_does_not_part_a_code_from_its_grant(vault: Deployment) -> None:
     """The provider has spent the code: what it grants is kept although nobody waits for the answer."""
     url = await vault.authorize_url()
-    page = await vault.browser().visit(url)
+    page = await vault.browser().visit(url, initiator=RETURN_TO)
     with vault.provider.behave("token:authorization_code", stall(5, committed=True)):
         coming_back = asyncio.create_task(page.allow())
         await vault.clock.asleep()

@@ -83,7 +83,7 @@ async def test_a_redirect_uri_goes_with_or_without_encoding(vault: Deployment) -
     link = (await vault.connection())["authorize_url"]
 
     for redirect_uri in (RETURN_TO, quote(RETURN_TO, safe="")):
-        page = await (await vault.browser().visit(f"{link}&redirect_uri={redirect_uri}")).allow()
+        page = await (await vault.browser().visit(f"{link}&redirect_uri={redirect_uri}", initiator=RETURN_TO)).allow()
         assert page.url == RETURN_TO
 
 

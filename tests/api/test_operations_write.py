@@ -203,7 +203,7 @@ async def test_a_patch_that_changes_nothing_is_no_change(campaign: Account) -> N
 async def test_a_setting_that_is_missing_after_authorizing_is_asked_for(vault: Deployment) -> None:
     """Authorized, and not yet callable: the consumer picks one of several organisations."""
     books = await open_account(vault, "xero", "accounting")
-    with books.provider.behave("api", fail(503)):
+    with books.provider.behave("api", fail(500)):
         await books.take_over()
     waiting = await books.told()
 

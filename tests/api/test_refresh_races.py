@@ -16,6 +16,10 @@ ONE = f"/vault/connections/crm/{SERVICE}"
 # The provider acts at once and answers when the test moves the time.
 LATE = Behaviour(delay_after=5)
 LATE_REFUSAL = replace(LATE, answer=RawAnswer(400, {"Content-Type": "application/json"}, b'{"error": "invalid_grant"}'))
+# What the service says of an account that is not the one that is connected by then.
+LATE_ACCOUNT = replace(
+    LATE, answer=RawAnswer(200, {"Content-Type": "application/json"}, b'{"data": {"company_id": "older-company"}}')
+)
 OTHER = {"access_token": "other-at", "refresh_token": "other-rt", "expires_in": 86_400}
 
 
@@ -115,7 +119,7 @@ async def test_a_late_answer_is_not_given_to_a_newer_grant(vault: Deployment) ->
 
 async def test_an_older_account_fills_in_nothing(vault: Deployment) -> None:
     """The calls after a first consent, answered after a second one, change nothing of the newer account."""
-    with vault.provider.behave("api:GET /api/v1/users/me", LATE, times=1):
+    with vault.provider.behave("api:GET /api/v1/users/me", LATE_ACCOUNT, times=1):
         first = asyncio.create_task(vault.connect())
         await vault.clock.asleep()
         vault.clock.advance(1)

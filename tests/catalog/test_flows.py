@@ -82,7 +82,7 @@ class Account:
             assert (await self.vault.post(f"{self.path}/token")).status == 200
             return
         url = await self.vault.authorize_url(self.connector.id, self.unified_api)
-        page = await (await self.vault.browser().visit(url)).allow()
+        page = await (await self.vault.browser().visit(url, initiator=RETURN_TO)).allow()
         assert "error_type" not in page.query, page.query
 
     async def choose(self) -> None:
@@ -225,7 +225,7 @@ async def test_a_callback_without_the_providers_signature_is_refused(
     browser = account.vault.browser()
     browser.stop_at = f"{PUBLIC_URL}/vault/callback"
     url = await account.vault.authorize_url(connector.id, account.unified_api)
-    callback = await (await browser.visit(url)).allow()
+    callback = await (await browser.visit(url, initiator=RETURN_TO)).allow()
     browser.stop_at = RETURN_TO
 
     page = await browser.visit(callback.url.replace("code=", "code=x"))

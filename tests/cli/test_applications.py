@@ -69,6 +69,16 @@ def test_a_deleted_application_opens_nothing(holdfast: Holdfast) -> None:
     assert holdfast.run("apps", "list", "--json").json == []
 
 
+def test_what_a_deletion_would_end_can_be_asked(shared: Holdfast) -> None:
+    """--dry-run deletes nothing, and prints what the management API answers."""
+    id = shared.application()["application_id"]
+
+    told = shared.run("apps", "delete", id, "--dry-run", "--json")
+
+    assert told.json == []
+    assert shared.run("apps", "show", id, "--json").json["application_id"] == id
+
+
 def test_keys_come_and_go(shared: Holdfast, server: Running) -> None:
     """A key has the scopes that were asked for, is listed without its text, and is refused once it is deleted."""
     application = shared.application()

@@ -76,11 +76,12 @@ async def test_what_it_invites_to_works(holdfast: Holdfast) -> None:
     running.line("^Requests, as they come")
     curl = "\n".join(running.lines).partition("curl ")[2].partition("\n\n")[0]
 
-    page = await (await Browser().visit(link)).allow()
+    asked = await Browser().visit(link)
+    page = await (await asked.allow()).allow()
     shown = await asyncio.to_thread(subprocess.check_output, ["bash", "-c", f"curl {curl}"], text=True)
 
     assert page.status == 200
-    assert "Connected" in page.text
+    assert "is connected" in page.text
     assert '"state":"callable"' in shown
     assert running.line(r"provider +POST +/oauth/token  authorization_code")
     assert running.line(r"vault +GET +/vault/connections/\{unified_api\}/\{service_id\}")

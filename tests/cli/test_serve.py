@@ -126,6 +126,13 @@ async def test_it_serves_from_postgresql(holdfast: Holdfast, postgres_server: Po
         assert running.stop() == 0
 
 
+def test_no_core_dump_holds_what_was_opened(holdfast: Holdfast) -> None:
+    """The process sees to it by itself, whatever starts it."""
+    limits = Path(f"/proc/{holdfast.serve().process.pid}/limits").read_text()
+
+    assert re.search(r"Max core file size\s+0\s+0\s", limits)
+
+
 def test_a_second_start_keeps_everything(holdfast: Holdfast) -> None:
     """Master key, admin token and what is sealed under them are those of the first start."""
     holdfast.serve().stop()
@@ -174,7 +181,7 @@ def test_a_key_file_that_others_may_read_is_refused(holdfast: Holdfast) -> None:
     [
         ("HOLDFAST_LOG_LEVEL", "chatty", "is not one of debug, info, warning, error"),
         ("HOLDFAST_DATABASE_URL", "sqlite:holdfast.db", "The database URL must be"),
-        ("HOLDFAST_CONNECTORS_DIR", "nowhere", "There is no directory nowhere"),
+        ("HOLDFAST_CONNECTORS_DIR", "/dev/null", "There is no directory /dev/null"),
         ("HOLDFAST_EGRESS_ALLOW", "10.0.0.0/33", "10.0.0.0/33"),
         ("HOLDFAST_ADMIN_TOKEN", "letmein", "could be guessed"),
         ("HOLDFAST_DATA_DIR", "/proc/holdfast", "/proc/holdfast"),

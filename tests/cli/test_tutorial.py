@@ -18,8 +18,9 @@ async def test_the_tutorial_works(tmp_path: Path) -> None:
         for block in blocks:
             printed.append(await to_thread(shell.run, block))
             if "oauth/callback" in block.text:
-                page = await (await Browser().visit(printed[-1])).allow()
-                assert "Connected" in page.text
+                question = await Browser().visit(printed[-1])
+                page = await (await question.allow()).allow()
+                assert "is connected" in page.text
             if "custom-fields" in block.text:
                 asked = await to_thread(shell.run, Block("sh", "cat provider.log"))
             if "DELETE" in block.text:

@@ -71,6 +71,8 @@ def check(method: str, path: str, status: int, content_type: str, body: bytes) -
     content = response.get("content", {})
     if not content:
         return
+    if content_type.startswith("text/html") and "text/html" in content:
+        return
     if content_type != "application/json":
         raise Undescribed(f"{method} {path} answers {status} as {content_type!r}")
     errors = list(faults(content["application/json"]["schema"], json.loads(body)))
@@ -92,7 +94,8 @@ def _operation(method: str, path: str) -> Mapping[str, Any] | None:
 
 def _response(operation: Mapping[str, Any] | None, status: int) -> Mapping[str, Any] | None:
     if operation is None:
-        return {"content": {"application/json": {"schema": ERROR}}} if status in (404, 405) else {}
+        # Beside the paths of the browser's endpoints a person is shown a page.
+        return {"content": {"application/json": {"schema": ERROR}, "text/html": {}}} if status in (404, 405) else {}
     found: Mapping[str, Any] | None = operation["responses"].get(str(status))
     return found or (operation["responses"]["default"] if status >= 400 else None)
 

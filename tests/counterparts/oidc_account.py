@@ -48,7 +48,7 @@ class Account:
     async def follow(self, link: str, *, stop_at: str = RETURN_TO) -> Page:
         """Where a link of the connection leads a new browser, which goes no further than `stop_at`."""
         url = f"{(await self.connection())[link]}&redirect_uri={quote(RETURN_TO, safe='')}"
-        return await Browser(stop_at=stop_at).visit(url)
+        return await Browser(stop_at=stop_at).visit(url, initiator=RETURN_TO)
 
     async def validate(self) -> Reply:
         return await self.vault.call("POST", f"{PATH}/validate")

@@ -181,3 +181,26 @@ def test_settings_are_checked_against_the_hosts_when_they_are_written() -> None:
 
     with pytest.raises(ConnectionSettingsError):
         check_urls(basic(), connection({"subdomain": "evil.com/"}), ["*.acme.example"])
+
+
+def test_a_host_is_checked_though_its_path_is_not_complete_yet() -> None:
+    """A form that is filled in step by step does not keep a host that the next step would refuse."""
+    settings = [{"id": "api_host", "label": "Host"}, {"id": "company", "label": "Company", "required": True}]
+    word = connector("basic", settings=settings, request={"base_url": "https://{api_host}/api/{company}"})
+    for host in ("evil.com/", "evil.com"):
+        changed = Connection("c1", "user-1", "crm", "hosted", settings={"api_host": host})
+        with pytest.raises(ConnectionSettingsError):
+            check_urls(word, changed, ["api.acme.example"])
+    check_urls(word, Connection("c1", "user-1", "crm", "hosted", settings={"company": "x"}), ["api.acme.example"])
+
+
+@pytest.mark.parametrize("company", [".", ".."])
+def test_a_setting_that_is_a_dot_segment_is_refused(company: str) -> None:
+    """Also in the path of a request that stands beside the base URL."""
+    settings = [{"id": "company", "label": "Company", "required": True}]
+    base = {"base_url": "https://api.acme.example"}
+    verify = {"request": {"path": "/companies/{company}/me"}}
+    word = connector("basic", settings=settings, request=base, verify=verify)
+    changed = Connection("c1", "user-1", "crm", "dotted", settings={"company": company})
+    with pytest.raises(ConnectionSettingsError):
+        check_urls(word, changed, ["api.acme.example"])

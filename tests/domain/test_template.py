@@ -195,3 +195,18 @@ def test_host_patterns(host: str, pattern: str, expected: bool) -> None:
 def test_the_host_that_a_template_is_bound_to(text: str, expected: str | None) -> None:
     """A template binds its host only by a fixed suffix of at least two labels."""
     assert expected == host_pattern(text)
+
+
+@pytest.mark.parametrize("value", [".", ".."])
+@pytest.mark.parametrize("url", ["https://api.example.com/ex/{part}/rest", "https://api.example.com/{part}"])
+def test_a_value_is_no_dot_segment(url: str, value: str) -> None:
+    """It would take the segment before it away (RFC 3986 section 5.2.4); a dot within a name is a dot."""
+    with pytest.raises(ConnectionSettingsError):
+        render_url(url, {"settings": {"part": value}}, ["api.example.com"])
+    assert render_url(url, {"settings": {"part": "v1.2"}}, ["api.example.com"])
+
+
+def test_two_values_are_no_dot_segment_together() -> None:
+    """Each is harmless alone."""
+    with pytest.raises(ConnectionSettingsError):
+        render_url("https://api.example.com/{a}{b}/x", {"settings": {"a": ".", "b": "."}}, ["api.example.com"])

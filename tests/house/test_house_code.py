@@ -37,8 +37,8 @@ MAY_REVEAL = {
 WITHOUT_SCOPE = {
     "flows.spend", "flows.try_confirmation",
     "jobs.arm", "jobs.finish", "jobs.give_back", "jobs.heartbeat", "jobs.rearm", "jobs.reseal", "jobs.retry",
-    "jobs.set_aside", "jobs.set_aside_unknown", "jobs.take", "retention.purge",
-    "tenants.add_application", "tenants.applications", "tenants.by_key",
+    "jobs.set_aside", "jobs.set_aside_unknown", "jobs.take", "deletion.queue_forgotten", "retention.purge",
+    "tenants.add_application", "tenants.applications", "tenants.unconfirmed", "tenants.by_key",
 }  # fmt: skip
 
 

@@ -16,7 +16,8 @@ from holdfast.config import NAMES
 from holdfast.errors import CallerError, ConflictError, HoldfastError
 from holdfast.http.errors import TABLE
 
-SETTINGS = "docs/reference/settings.md"
+SETTINGS, METRICS = "docs/reference/settings.md", "docs/reference/metrics.md"
+METRIC = re.compile(r'\b(Counter|Gauge|Histogram)\(\s*"(holdfast_\w+)"')
 LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)")
 PAGE = re.compile(r"\bdocs/[\w./-]+\.md\b")
 
@@ -24,6 +25,13 @@ PAGE = re.compile(r"\bdocs/[\w./-]+\.md\b")
 def undocumented(root: Path) -> set[str]:
     """Settings that only the code knows, and settings that only the page knows."""
     return set(NAMES) ^ set(re.findall(r"HOLDFAST_[A-Z_]+", (root / SETTINGS).read_text("utf-8")))
+
+
+def unexplained(root: Path) -> set[str]:
+    """Metrics that only the code knows, and metrics that only the page knows."""
+    code = "".join(_read(file) for file in sources(root, "src/holdfast"))
+    counted = {f"{name}{'_total' * (kind == 'Counter')}" for kind, name in METRIC.findall(code)}
+    return counted ^ set(re.findall(r"^\| `(holdfast_\w+)`", _read(root / METRICS), re.MULTILINE))
 
 
 def dangling(root: Path) -> list[str]:
@@ -50,6 +58,19 @@ def test_a_forgotten_setting_is_found(plant: Callable[[str, str], Path]) -> None
     root = plant(SETTINGS, f"{listed} HOLDFAST_LOG_COLOUR")
 
     assert undocumented(root) == {"HOLDFAST_LOG_LEVEL", "HOLDFAST_LOG_COLOUR"}
+
+
+def test_every_metric_is_explained() -> None:
+    """The page of metrics lists what the code counts, and nothing else."""
+    assert unexplained(ROOT) == set()
+
+
+def test_a_forgotten_metric_is_found(plant: Callable[[str, str], Path]) -> None:
+    """A metric that the page leaves out is found, and so is one that it makes up."""
+    plant("src/holdfast/loop.py", 'Counter("holdfast_turns", "…")\nGauge("holdfast_speed", "…")\n')
+    root = plant(METRICS, "| `holdfast_speed` | |\n| `holdfast_mood_total` | |\n")
+
+    assert unexplained(root) == {"holdfast_turns_total", "holdfast_mood_total"}
 
 
 def test_no_link_leads_nowhere() -> None:

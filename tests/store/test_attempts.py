@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from small_connectors import connector
 
@@ -72,11 +74,12 @@ async def test_whoever_lost_it_changes_nothing_of_its_successors(
 async def test_it_shows_to_whoever_reads(
     store: Store, scope: ConsumerScope, held: Connection, clock: TestClock
 ) -> None:
-    """So that waiting for it writes nothing."""
+    """So that waiting for it writes nothing; a node whose clock is behind sees its end in time, too."""
+    behind = replace(store, clock=TestClock(clock.now() - 600_000))
     lease = await attempts.take(scope, store, held, HALF_A_MINUTE)
     during = await connections.stored(scope, store, "crm", CONNECTOR.id)
     clock.advance(30)
-    after = await connections.stored(scope, store, "crm", CONNECTOR.id)
+    after = await connections.stored(scope, behind, "crm", CONNECTOR.id)
 
     assert lease is not None
     assert during is not None

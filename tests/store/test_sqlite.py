@@ -8,6 +8,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -197,6 +198,39 @@ async def test_a_task_cancelled_during_its_commit_has_committed(path: Path, monk
         await task
     armed.clear()
     go_on.set()
+    async with database.transaction() as q:
+        rows = await q.all("SELECT id FROM t")
+    await database.close()
+
+    assert [row["id"] for row in rows] == ["kept"]
+
+
+async def test_a_task_cancelled_before_its_commit_had_its_turn_has_committed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer's thread is still busy with what came before: the commit is queued, and stays so."""
+    go_on, left = threading.Event(), asyncio.Event()
+    monkeypatch.setattr(
+        apsw, "connection_hooks", [lambda connection: connection.create_scalar_function("hold", lambda: go_on.wait(10))]
+    )
+    database = await open_database(f"sqlite:///{path}")
+    await database.run("CREATE TABLE t (id TEXT)")
+    before = list[asyncio.Future[Any]]()
+
+    async def write() -> None:
+        async with database.transaction() as q:
+            await q.run("INSERT INTO t (id) VALUES ('kept')")
+            before.append(asyncio.ensure_future(q.one("SELECT hold() AS held")))
+            await asyncio.sleep(0)  # so that it is in line
+            left.set()
+
+    task = asyncio.create_task(write())
+    await left.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    go_on.set()
+    await asyncio.gather(*before)
     async with database.transaction() as q:
         rows = await q.all("SELECT id FROM t")
     await database.close()

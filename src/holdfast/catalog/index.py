@@ -53,6 +53,7 @@ class Catalog:
         return connector is not None and unified_api in connector.unified_apis
 
     def find(self, service_id: str) -> Connector | None:
+        """The connector of `service_id`, if the catalogue has it."""
         return self._connectors.get(service_id)
 
     def all(self) -> tuple[Connector, ...]:

@@ -22,7 +22,7 @@ redirect_uri = click.option(
 CONFIRMATION = click.Choice(["auto", "always", "off"])
 CONFIRMATION_HELP = (
     "Whether an authorization waits until the page that began it confirms it: always is what production wants, "
-    "auto does so for Holdfast's own callback page."
+    "auto does so wherever a link has a nonce."
 )
 
 

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from holdfast import __version__, wiring
 from holdfast.cli.output import note, print_members
 from holdfast.config import PUBLIC_URL, Settings
-from holdfast.server import listening, logs
+from holdfast.server import cores, listening, logs
 from holdfast.server.access import logged
 from holdfast.server.logs import Lines
 
@@ -40,6 +40,7 @@ def serve(host: str, port: int, workers: int) -> None:
     holdfast serve
     HOLDFAST_PUBLIC_URL=https://vault.example.com HOLDFAST_DATA_DIR=/var/lib/holdfast holdfast serve --workers 2
     """
+    cores.forbid()
     settings = Settings.from_env()
     lines = logs.configure(settings.log_level)
     wiring.prepare(settings)
@@ -110,6 +111,13 @@ def warnings(settings: Settings, listener: socket.socket) -> Iterator[str]:
         )
     elif settings.public_url == PUBLIC_URL and port != urlsplit(PUBLIC_URL).port:
         yield f"it listens on port {port}, but links lead to {PUBLIC_URL}: set HOLDFAST_PUBLIC_URL."
+    if settings.connectors_dir and not settings.connectors_dir.exists():
+        yield (
+            f"HOLDFAST_CONNECTORS_DIR names {settings.connectors_dir}, which is not there: only the connectors that "
+            "come with Holdfast are offered."
+        )
+    if settings.data_dir.stat().st_mode & 0o077:
+        yield f"other users may look into {settings.data_dir}; run `chmod 700 {settings.data_dir}`."
     key_file = _key_file(settings)
     if key_file and settings.database_url.startswith("sqlite:") and key_file.parent == _database_folder(settings):
         yield (

@@ -17,7 +17,7 @@ from holdfast.demo.teller import Invitation, Step, Teller
 from holdfast.outbound import EgressPolicy, Outbound
 from holdfast.testing.browser import Page
 
-CUSTOMER, VISITOR = "northwind-freight", "you"
+CUSTOMER, VISITOR = "northwind-freight", "your-company"
 CONNECTION = f"/vault/connections/crm/{SERVICE}"
 # How many requests come at the moment in which the access token has expired.
 CROWD = 25
@@ -101,20 +101,23 @@ class Story:
 
     async def link_opened(self, step: Step) -> None:
         connection = await self._connection("available")
-        self.page = await self.stage.browser().visit(self._link(connection["authorize_url"]))
+        asked = await self.stage.browser().visit(self._link(connection["authorize_url"]))
+        _check(asked.url.startswith(f"{self.stage.url}/") and bool(asked.forms), f"nothing was asked: {asked.status}")
+        self.page = await asked.allow()
         at_provider = self.page.url.startswith(f"{self.stage.provider.url}/")
         _check(at_provider and bool(self.page.forms), f"{_place(self.page)} answered {self.page.status}")
         step.say(f"{_path(connection['authorize_url'])}?state=…")
-        step.say(f"leads to {_place(self.page)}, bound to this browser by a cookie")
+        step.say("Opened from the terminal, it first asks whose account this becomes; the customer presses Continue")
+        step.say(f"It leads to {_place(self.page)}, bound to this browser by a cookie")
 
     async def consented(self, step: Step) -> None:
         assert self.page is not None
         back = await self.page.allow()
         self.connected_at = time.monotonic()
         _check("error_type" not in back.query, f"the callback says: {back.query.get('error_message')}")
-        _check(back.url == _landing(self.stage), f"the browser ended at {_place(back)}")
+        _check(_place(back) == _landing(self.stage), f"the browser ended at {_place(back)}")
         step.say("The callback spends the state, redeems the code with PKCE, and stores sealed tokens")
-        step.say(f"The browser goes on to {back.url}")
+        step.say(f"The browser goes on to {_place(back)}")
 
     async def callable(self, step: Step) -> None:
         connection = await self._connection("callable")
@@ -152,18 +155,19 @@ class Story:
 
     async def disconnected(self, step: Step) -> None:
         connection = await self._connection("callable")
-        back = await self.stage.browser().visit(self._link(connection["revoke_url"]))
+        asked = await self.stage.browser().visit(self._link(connection["revoke_url"]))
+        back = await asked.submit("Disconnect")
         _check("error_type" not in back.query, f"the revoke link says: {back.query.get('error_message')}")
         after = await self._connection("added")
         _check(after["health"] == "revoked", f"its health is {after['health']}")
         _check(all(grant.ended for grant in self.stage.provider.ledger.grants), "the grant lives on at the provider")
-        step.say(f"{_path(connection['revoke_url'])}?state=…")
+        step.say(f"{_path(connection['revoke_url'])}?state=…, and a click on Disconnect")
         step.say("Gone here, and ended at the provider (RFC 7009): state: added, health: revoked")
 
     async def connected_again(self, step: Step) -> None:
         connection = await self._connection("added")
         page = await self.stage.browser().visit(self._link(connection["authorize_url"]))
-        await page.allow()
+        await (await page.allow()).allow()
         await self._connection("callable")
         step.say("Same settings, new grant: state: callable")
 

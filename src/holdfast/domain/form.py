@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from holdfast.domain.connection import Connection
 from holdfast.domain.credential import Sealed, Secret
 from holdfast.domain.manifest.connector import Connector, Setting
-from holdfast.domain.manifest.template import names, render_url
+from holdfast.domain.manifest.template import Values, host_names, names, render_url
 from holdfast.domain.manifest.urls import url_templates
 from holdfast.domain.masking import Masks, is_mask, mask, unmask
 from holdfast.errors import ConnectionSettingsError, RequestValidationError
@@ -81,14 +81,22 @@ def texts(connector: Connector, settings: Mapping[str, Any]) -> dict[str, str]:
 def check_urls(connector: Connector, connection: Connection, hosts: Iterable[str]) -> None:
     """Checks that every URL the settings lead to is one of the service's. ConnectionSettingsError if not.
 
-    A URL is left out while a value that it needs is still missing. The same check is made again at each use.
+    A URL is left out while a value that its host needs is still missing; one that its path needs is taken for any. The
+    same check is made again at each use.
     """
     known = {**dict.fromkeys(connection.secrets, "x"), **texts(connector, connection.settings)}
     values = {"settings": known, "cred": _SAMPLE, "resource": _SAMPLE, "sys": _SAMPLE, "app": {}}
     hosts = tuple(hosts)
-    for url in url_templates(connector):
-        if all(key in values.get(namespace, {}) for namespace, key in names(url)):
-            render_url(url, values, hosts)
+    for url in url_templates(connector, connector.request.base_url or ""):
+        if all(key in values.get(namespace, {}) for namespace, key in host_names(url)):
+            render_url(url, _supposed(values, names(url)), hosts)
+
+
+def _supposed(values: Values, needed: Iterable[tuple[str, str]]) -> Values:
+    """`values`, with something for those that are `needed` and missing."""
+    missing = [(namespace, key) for namespace, key in needed if key not in values.get(namespace, {})]
+    supposed = {namespace: {k: "x" for n, k in missing if n == namespace} for namespace, _ in missing}
+    return {**values, **{namespace: {**values.get(namespace, {}), **given} for namespace, given in supposed.items()}}
 
 
 def _may_be_sent(connector: Connector, id: str) -> bool:

@@ -6,15 +6,17 @@ import os
 from collections.abc import Awaitable, Iterator
 
 import structlog
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.errors import EntityNotFoundError, HoldfastError, MethodNotAllowedError
-from holdfast.http import actions, browser, connections, errors, manage, pages
+from holdfast.http import actions, browser, connections, errors, manage, probes
 from holdfast.http.describe.openapi import openapi
 from holdfast.http.guesses import Guesses
 from holdfast.http.operations import Operation, route
+from holdfast.http.pages import landing, refusals, visitor
 from holdfast.http.routes import Routes
 from holdfast.http.teller import Teller
 from holdfast.usecases.vault import Vault
@@ -23,7 +25,7 @@ log = structlog.get_logger()
 
 # What pages of other origins call, with a key: the Vault API and the proxy. Browsers navigate to the endpoints below.
 _CALLED = ("/vault/", "/proxy")
-_BROWSER = ("/vault/authorize/", "/vault/callback", "/vault/revoke/", "/oauth/")
+_BROWSER = ("/vault/authorize/", "/vault/callback", "/vault/revoke/", "/oauth/", "/assets/")
 _CORS = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"x-apideck-request-id"),
@@ -44,7 +46,7 @@ _ALWAYS = ((b"x-content-type-options", b"nosniff"),)
 _PRIVATE = (*_ALWAYS, (b"cache-control", b"no-store"))
 _SHARED = (*_PRIVATE, *_CORS)
 
-Headers = tuple[tuple[bytes, bytes], ...]
+Added = tuple[tuple[bytes, bytes], ...]
 
 
 def operations() -> list[Operation]:
@@ -58,7 +60,12 @@ def app(vault: Vault, admin_token: str) -> ASGIApp:
     declared = operations()
     document = openapi(declared, vault.public_url)
     teller, guesses = Teller(vault), Guesses(vault.clock)
-    routes = [*(route(o, vault, admin_token, teller, guesses) for o in declared), *pages.routes(vault, document)]
+    routes = [
+        *(route(o, vault, admin_token, teller, guesses) for o in declared),
+        *browser.forms(vault),
+        *landing.routes(vault),
+        *probes.routes(vault, document),
+    ]
     return Frame(routes)
 
 
@@ -74,7 +81,8 @@ class Frame:
         if scope["type"] != "http":
             await self._beside(scope, receive, send)
             return
-        shared = scope["path"].startswith(_CALLED) and not scope["path"].startswith(_BROWSER)
+        browses = scope["path"].startswith(_BROWSER)
+        shared = not browses and scope["path"].startswith(_CALLED)
         answer = _Answer(send, (next(self._ids), *_added(scope["path"], shared)))
         try:
             await self._app(scope, shared)(scope, receive, answer)
@@ -84,7 +92,10 @@ class Frame:
                 # closes, so that nobody takes it for a whole one.
                 log.error("answer_cut_off", error=type(error).__name__, where=_where(error))
                 return
-            await self._refusal(error, scope)(scope, receive, answer)
+            told = self._refusal(error, scope)
+            if browses and visitor.reads_pages(Headers(scope=scope)):
+                told = refusals.refused(error, told)
+            await told(scope, receive, answer)
 
     def _app(self, scope: Scope, shared: bool) -> ASGIApp:
         """What answers a request."""
@@ -114,7 +125,7 @@ class Frame:
         return answer
 
 
-def _added(path: str, shared: bool) -> Headers:
+def _added(path: str, shared: bool) -> Added:
     if shared:
         return _SHARED
     return _PRIVATE if path.startswith("/manage/") else _ALWAYS
@@ -125,7 +136,7 @@ class _Answer:
 
     __slots__ = ("_added", "_send", "begun")
 
-    def __init__(self, send: Send, added: Headers) -> None:
+    def __init__(self, send: Send, added: Added) -> None:
         self._send = send
         self._added = added
         self.begun = False
@@ -140,7 +151,7 @@ class _Answer:
 
 
 def _request_ids() -> Iterator[tuple[bytes, bytes]]:
-    """Headers with 128 random bits each, without asking the system for every single one."""
+    """Added with 128 random bits each, without asking the system for every single one."""
     while True:
         block = os.urandom(4096).hex().encode()
         for at in range(0, len(block), 32):

@@ -1,25 +1,33 @@
-"""The browser's endpoints, authorize, callback and revoke, and how what comes of them is spelled.
+"""The browser's endpoints: authorize, callback and revoke, and the forms of our own pages that lead on to them.
 
-They need no key: the state is the credential. A use case gives what a step came to as a value; here it becomes a
-redirect, a fragment, a cookie. Every redirect is a 301 that no cache may keep and that says nothing of where it came
-from; nothing here is done for a prefetch or a HEAD.
+They need no key: the state is the credential. A use case gives what a step came to as a value, which `spelling` turns
+into an answer. Nothing here is done for a prefetch or a HEAD.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode
 
 import msgspec
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
 
-from holdfast.errors import RequestValidationError
-from holdfast.http import errors
 from holdfast.http.body import read_form
 from holdfast.http.connections import ServiceId
 from holdfast.http.operations import Api, Call, Param, single_query
-from holdfast.usecases import authorize, disconnect
-from holdfast.usecases.steps import Confirm, Connected, Disconnected, Failed, Go, Step
+from holdfast.http.pages import forms as form_tokens
+from holdfast.http.pages import visitor
+from holdfast.http.pages.sentences import Said
+from holdfast.http.pages.sheet import page
+from holdfast.http.spelling import forget, names_of, spelled
+from holdfast.usecases import authorize, disconnect, steps
+from holdfast.usecases.steps import (
+    FetchedAhead,
+    Visit,
+)
 from holdfast.usecases.vault import Vault
 
 api = Api("Connections")
@@ -56,8 +64,9 @@ ProviderErrorText = Annotated[str | None, Param("query", "error_description", "T
 ONCE = frozenset(("state", "redirect_uri", "scope", "nonce", "code", "error", "error_description", "error_uri", "iss"))
 # The page that published browser components fall back to; it stands for our own and is never gone to.
 FOREIGN_CALLBACK_PAGE = "https://vault.apideck.com/oauth/callback"
-# A URL has to carry it, and a person to read it.
-MESSAGE_LIMIT = 200
+AGREED = Visit(browser=True, clicked=True, agreed=True)
+
+GoOn = Callable[[Vault, Request, Visit], Awaitable[Response]]
 
 
 @api.operation(
@@ -67,6 +76,7 @@ MESSAGE_LIMIT = 200
     summary="Authorize",
     status=301,
     security="none",
+    pages=True,
 )
 async def begin(
     call: Call,
@@ -78,10 +88,12 @@ async def begin(
     nonce: Nonce = None,
 ) -> Response:
     """Sends the consumer's browser to the provider's consent page; the browser comes back to the callback."""
-    return _spelled(call.vault, await authorize.begin(call.vault, service_id, application_id, _query(call)))
+    return await _authorize(call.vault, call.request, visitor.visit(call.request.headers))
 
 
-@api.operation("GET", "/vault/callback", "connectionsCallback", summary="Callback", status=301, security="none")
+@api.operation(
+    "GET", "/vault/callback", "connectionsCallback", summary="Callback", status=301, security="none", pages=True
+)
 async def callback(
     call: Call,
     state: CallbackState,
@@ -100,6 +112,7 @@ async def callback(
     summary="Callback by a form",
     status=303,
     security="none",
+    pages=True,
 )
 async def callback_posted(call: Call) -> Response:
     """Takes the answer of a provider that sends the browser back by a form (`response_mode=form_post`): the browser
@@ -114,6 +127,7 @@ async def callback_posted(call: Call) -> Response:
     summary="Callback by a form, of a connector outside the shipped catalogue",
     status=303,
     security="none",
+    pages=True,
 )
 async def callback_posted_in_context(
     call: Call,
@@ -130,6 +144,7 @@ async def callback_posted_in_context(
     summary="Callback of a connector outside the shipped catalogue",
     status=301,
     security="none",
+    pages=True,
 )
 async def callback_in_context(
     call: Call,
@@ -150,17 +165,66 @@ async def callback_in_context(
     summary="Revoke connection",
     status=301,
     security="none",
+    pages=True,
 )
 async def revoke(
     call: Call, service_id: ServiceId, application_id: ApplicationId, state: LinkState, redirect_uri: RedirectUri = ""
 ) -> Response:
     """Ends the connection's grant, here and at the provider, and sends the browser back."""
-    return _spelled(call.vault, await disconnect.revoke(call.vault, service_id, application_id, _query(call)))
+    return await _revoke(call.vault, call.request, visitor.visit(call.request.headers))
+
+
+def forms(vault: Vault) -> list[Route]:
+    """What the forms of our own pages are sent to: the same links, by POST. They are no part of the API."""
+
+    async def authorize_agreed(request: Request) -> Response:
+        return await _answered(vault, request, _authorize, "stopped")
+
+    async def revoke_agreed(request: Request) -> Response:
+        return await _answered(vault, request, _revoke, "kept")
+
+    return [
+        Route("/vault/authorize/{service_id}/{application_id}", authorize_agreed, methods=["POST"]),
+        Route("/vault/revoke/{service_id}/{application_id}", revoke_agreed, methods=["POST"]),
+    ]
+
+
+async def _answered(vault: Vault, request: Request, go_on: GoOn, declined: Said) -> Response:
+    """What a person said on a page of ours: the link is followed, or left alone."""
+    given = dict(await read_form(request))
+    used = form_tokens.accept(vault, request, given.get("token", ""))
+    if given.get("answer") != "yes":
+        return forget(await _left_alone(vault, request, declined), vault, used)
+    response = await go_on(vault, request, AGREED)
+    if response.status_code == 301:
+        response.status_code = 303  # the form is not sent once more to where it leads (RFC 9110 section 15.4.4)
+    return forget(response, vault, used)
+
+
+async def _left_alone(vault: Vault, request: Request, declined: Said) -> Response:
+    """The page that says that nothing was done."""
+    service_id, application_id = _path(request)
+    parties = await steps.parties(vault, service_id, application_id)
+    return page(declined, names=names_of(parties))
+
+
+async def _authorize(vault: Vault, request: Request, visit: Visit) -> Response:
+    step = await authorize.begin(vault, *_path(request), _query(vault, request), visit)
+    return spelled(vault, request, step)
+
+
+async def _revoke(vault: Vault, request: Request, visit: Visit) -> Response:
+    step = await disconnect.revoke(vault, *_path(request), _query(vault, request), visit)
+    return spelled(vault, request, step)
 
 
 async def _callback(call: Call, context: str) -> Response:
-    step = await authorize.callback(call.vault, context, _query(call), call.request.cookies)
-    return _spelled(call.vault, step)
+    step = await authorize.callback(call.vault, context, _query(call.vault, call.request), call.request.cookies)
+    return spelled(call.vault, call.request, step)
+
+
+def _path(request: Request) -> tuple[str, str]:
+    return request.path_params["service_id"], request.path_params["application_id"]
 
 
 async def _by_get(call: Call) -> Response:
@@ -172,14 +236,12 @@ async def _by_get(call: Call) -> Response:
     )
 
 
-def _query(call: Call) -> dict[str, str]:
-    headers = call.request.headers
-    purpose = headers.get("sec-purpose", "") + headers.get("purpose", "")
-    if "prefetch" in purpose:
-        raise RequestValidationError("This link does something; it is opened, not fetched ahead.")
-    query = single_query(call.request, ONCE)
+def _query(vault: Vault, request: Request) -> dict[str, str]:
+    if visitor.fetches_ahead(request.headers):
+        raise FetchedAhead()
+    query = single_query(request, ONCE)
     if query.get("redirect_uri") == FOREIGN_CALLBACK_PAGE:
-        query["redirect_uri"] = call.vault.callback_page
+        query["redirect_uri"] = vault.callback_page
     if query.get("scope", "").startswith("["):
         query["scope"] = _listed(query["scope"])
     return query
@@ -191,59 +253,3 @@ def _listed(scope: str) -> str:
         return " ".join(msgspec.json.decode(scope, type=list[str]))
     except msgspec.DecodeError:
         return scope
-
-
-def _spelled(vault: Vault, step: Step) -> Response:
-    """What a step came to, as the browser is told."""
-    match step:
-        case Go(url, binding):
-            return _set(_redirect(url), vault, binding.name, binding.text, binding.lifetime)
-        case Confirm(target, nonce, token, service_id, spent):
-            # In the fragment, which no server sees and no Referer carries.
-            named = urlencode({"nonce": nonce, "confirm_token": token, "service_id": service_id})
-            return _forget(_redirect(f"{target.partition('#')[0]}#{named}"), vault, spent)
-        case Connected(target, spent):
-            return _forget(_redirect(target), vault, spent)
-        case Disconnected(target):
-            # Our own page says what happened; a product's page is returned to exactly as it was named.
-            return _redirect(f"{target}?disconnected" if target == vault.callback_page else target)
-        case Failed():
-            return _redirect(_failure_location(step))
-
-
-def _failure_location(failed: Failed) -> str:
-    """The target with the error in its query; the fragment, where a token could stand, is dropped."""
-    name = errors.type_name(failed.error)
-    named = {
-        "error_type": name,
-        "error_message": errors.sentence(failed.error)[:MESSAGE_LIMIT],
-        "origin": failed.origin,
-        "service_id": failed.service_id,
-        "application_id": failed.application_id,
-        "ref": errors.reference(name),
-    }
-    scheme, host, path, query, _ = urlsplit(failed.target)
-    return urlunsplit((scheme, host, path, "&".join(filter(None, [query, urlencode(named)])), ""))
-
-
-def _redirect(location: str) -> Response:
-    """A 301, which browsers keep for ever unless they are told not to (RFC 9110 section 15.4.2)."""
-    response = RedirectResponse(location, 301)
-    # Starlette quotes what is already a URL; the location goes out as it was made.
-    response.headers["Location"] = location
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["X-Robots-Tag"] = "noindex"
-    return response
-
-
-def _set(response: Response, vault: Vault, name: str, text: str, lifetime: int) -> Response:
-    """Sets a cookie that the browser also sends when the provider leads it back here (SameSite=Lax)."""
-    response.set_cookie(
-        name, text, max_age=lifetime, path="/", secure=vault.secure, httponly=True, samesite="lax"
-    )  # fmt: skip
-    return response
-
-
-def _forget(response: Response, vault: Vault, name: str | None) -> Response:
-    return _set(response, vault, name, "", 0) if name else response

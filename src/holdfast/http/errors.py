@@ -18,6 +18,9 @@ from holdfast.errors import HoldfastError
 
 log = structlog.get_logger()
 
+# Seconds to wait where nobody has said how long.
+AT_ONCE, A_WHILE = 1, 30
+
 REF = "https://developers.apideck.com/errors#"
 
 # type -> status, message. A type that is not listed answers as its closest listed ancestor.
@@ -119,12 +122,20 @@ def answer(error: HoldfastError) -> Response:
     if told.status_code >= 500 or error.actor == "operator":
         log.warning("answered_error", status=told.status_code, type=type(error).__name__, detail=error.detail)
     response = Response(msgspec.json.encode(told), told.status_code, media_type="application/json")
-    retry_after = getattr(error, "retry_after", None) or (1 if told.status_code == 503 else None)
-    if retry_after:
+    if retry_after := _retry_after(error):
         response.headers["Retry-After"] = str(retry_after)
     if told.status_code == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def _retry_after(error: HoldfastError) -> int | None:
+    """Seconds until the same request may work; None if it will not. A fault of our own is over sooner than another
+    machine's."""
+    known: int | None = getattr(error, "retry_after", None)
+    if known or not error.retryable:
+        return known
+    return AT_ONCE if isinstance(error, errors.ConflictError | errors.Unavailable) else A_WHILE
 
 
 def unexpected() -> Response:

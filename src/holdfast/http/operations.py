@@ -111,6 +111,7 @@ class Operation:
     body: tuple[str, Any, Body] | None
     returns: Any
     errors: tuple[int, ...]
+    pages: bool
 
 
 @dataclass
@@ -132,8 +133,12 @@ class Api:
         needs: Action = "connections",
         consumer: bool = True,
         errors: tuple[int, ...] = (400, 401, 402, 404, 422),
+        pages: bool = False,
     ) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]:
-        """Declares the decorated handler as the operation; `consumer`: whether the consumer selector is required."""
+        """Declares the decorated handler as the operation.
+
+        `consumer`: whether the consumer selector is required; `pages`: whether a browser is answered with pages.
+        """
 
         def declare(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
             parameters, body = _signature(handler)
@@ -154,6 +159,7 @@ class Api:
                     body=body,
                     returns=get_type_hints(handler)["return"],
                     errors=errors,
+                    pages=pages,
                 )
             )
             return handler

@@ -1,7 +1,7 @@
 """The vault as a server: its socket, its limits, its end.
 
-TLS and what a proxy adds (`X-Forwarded-*`) are not read: links are made from HOLDFAST_PUBLIC_URL alone, and nothing
-is decided by a client's address. `docs/how-to/deploy.md` shows a proxy in front.
+TLS and what a proxy adds (`X-Forwarded-*`) are not read: links are made from HOLDFAST_PUBLIC_URL alone, and nobody
+is let in or kept out by an address. `docs/how-to/deploy.md` shows a proxy in front.
 """
 
 from __future__ import annotations

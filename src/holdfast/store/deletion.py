@@ -87,9 +87,9 @@ async def granted(scope: Scope, store: Store, limit: int) -> list[Named]:
     return [Named(scope.of(r["consumer_id"]), r["unified_api"], r["service_id"], r["id"]) for r in rows]
 
 
-async def forget(named: Named, tx: Store) -> None:
+async def forget(scope: ConsumerScope, tx: Store, named: Named) -> None:
     """Deletes a connection whose grant cannot be ended."""
-    await tx.q.run(_FORGET, **key_of(named.scope, named.unified_api, named.service_id))
+    await tx.q.run(_FORGET, **key_of(scope, named.unified_api, named.service_id))
 
 
 async def is_settled(scope: Scope, store: Store) -> bool:

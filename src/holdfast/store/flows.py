@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from holdfast.domain.tenancy import Caller, ConsumerScope
-from holdfast.errors import OAuthInvalidStateError
+from holdfast.domain.tenancy import Caller, ConsumerScope, Scope
+from holdfast.errors import InvalidStateError, OAuthInvalidStateError, StateFault
 from holdfast.store import Store
 from holdfast.store.rows import key_of
 from holdfast.store.seal.envelope import Place
@@ -22,9 +22,11 @@ from holdfast.store.seal.envelope import Place
 FLOW_LIFETIME = 10 * 60 * 1000
 DELEGATED_LIFETIME = 30 * 60 * 1000
 CONFIRMATION_LIFETIME = 30 * 60 * 1000
-# Of one connection at a time; the oldest goes, so that a link opened again and again fills nothing.
-OPEN_FLOWS = 20
+# Of one connection at a time; the oldest goes, so that a link opened again and again fills nothing. So many that
+# whoever has got hold of a link must open it about once a second to push its consumer's own authorization out.
+OPEN_FLOWS = 500
 TRIES = 5
+ENDED = "The connection was deleted, disconnected or switched off since this authorization began."
 
 _BEGIN = """
 INSERT INTO flows (state_mac, application_id, consumer_id, unified_api, service_id, context, redirect_uri, nonce,
@@ -44,6 +46,17 @@ UPDATE flows SET spent_at = :now WHERE state_mac = :state_mac AND spent_at IS NU
   AND (binding_mac IS NULL OR binding_mac = :binding_mac)
 RETURNING *"""
 
+_KEPT = "SELECT spent_at, expires_at FROM flows WHERE state_mac = :state_mac"
+
+_OF = """application_id = :application_id AND consumer_id = :consumer_id AND unified_api = :unified_api
+  AND service_id = :service_id AND ended_at IS NULL"""
+_END = f"UPDATE flows SET ended_at = :now WHERE {_OF}"
+_END_CONFIRMATIONS = f"UPDATE confirmations SET ended_at = :now, sealed = :emptied WHERE {_OF}"
+_STANDS = {
+    "flow": "SELECT ended_at FROM flows WHERE state_mac = :mac",
+    "confirmation": "SELECT ended_at FROM confirmations WHERE token_mac = :mac",
+}
+
 _AWAIT = """
 INSERT INTO confirmations (token_mac, application_id, consumer_id, unified_api, service_id, sealed, tries,
   created_at, expires_at)
@@ -51,18 +64,24 @@ VALUES (:token_mac, :application_id, :consumer_id, :unified_api, :service_id, :s
 
 _TRY = """
 UPDATE confirmations SET tries = tries + 1
-WHERE token_mac = :token_mac AND spent_at IS NULL AND expires_at > :now AND tries < :limit RETURNING *"""
+WHERE token_mac = :token_mac AND spent_at IS NULL AND ended_at IS NULL AND expires_at > :now AND tries < :limit
+RETURNING *"""
 
 _SPEND_CONFIRMATION = """
 UPDATE confirmations SET spent_at = :now, sealed = :emptied
-WHERE token_mac = :token_mac AND application_id = :application_id AND spent_at IS NULL AND expires_at > :now
+WHERE token_mac = :token_mac AND application_id = :application_id AND spent_at IS NULL AND ended_at IS NULL
+  AND expires_at > :now
 RETURNING token_mac"""
+
+
+Origin = tuple[Literal["flow", "confirmation"], bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
     """One authorization. `binding_mac` is of the browser's cookie; None for a delegated flow (the product answers
-    for its user). `confirms`: the code is redeemed only after the consumer's confirmation."""
+    for its user). `confirms`: the code is redeemed only after the consumer's confirmation. `ended`: the connection was
+    deleted, disconnected or switched off since."""
 
     unified_api: str
     service_id: str
@@ -72,11 +91,13 @@ class Flow:
     confirms: bool = False
     binding_mac: bytes | None = None
     verifier: str | None = field(default=None, repr=False)
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Pending:
-    """A code that waits to be redeemed, and what its callback brought."""
+    """A code that waits to be redeemed, and what its callback brought. `origin` is what it came from: a flow or a
+    confirmation, by its MAC, which may be ended while the code is being redeemed."""
 
     unified_api: str
     service_id: str
@@ -84,6 +105,7 @@ class Pending:
     verifier: str | None
     context: str
     captured: dict[str, str]
+    origin: Origin
 
 
 async def begin(scope: ConsumerScope, store: Store, state_mac: bytes, flow: Flow) -> None:
@@ -114,7 +136,7 @@ async def spend(store: Store, state_mac: bytes, binding_mac: bytes) -> tuple[Con
     """
     row = await store.q.one(_SPEND, state_mac=state_mac, binding_mac=binding_mac, now=store.clock.now())
     if row is None:
-        raise OAuthInvalidStateError()
+        raise OAuthInvalidStateError(reason=await _fault(store, state_mac))
     scope = ConsumerScope(row["application_id"], Caller.own("callback"), row["consumer_id"])
     flow = Flow(
         unified_api=row["unified_api"],
@@ -125,6 +147,7 @@ async def spend(store: Store, state_mac: bytes, binding_mac: bytes) -> tuple[Con
         confirms=bool(row["confirms"]),
         binding_mac=row["binding_mac"],
         verifier=await _open(store, scope, _flow_place(row), row["sealed"]),
+        ended=row["ended_at"] is not None,
     )
     return scope, flow
 
@@ -157,7 +180,8 @@ async def try_confirmation(store: Store, token_mac: bytes) -> tuple[ConsumerScop
         return None
     scope = ConsumerScope(row["application_id"], Caller.own("confirm"), row["consumer_id"])
     opened = await _open(store, scope, _confirmation_place(row), row["sealed"])
-    return scope, Pending(unified_api=row["unified_api"], service_id=row["service_id"], **opened)
+    origin: Origin = ("confirmation", token_mac)
+    return scope, Pending(unified_api=row["unified_api"], service_id=row["service_id"], origin=origin, **opened)
 
 
 async def spend_confirmation(scope: ConsumerScope, store: Store, token_mac: bytes) -> bool:
@@ -170,6 +194,30 @@ async def spend_confirmation(scope: ConsumerScope, store: Store, token_mac: byte
         emptied=b"",
     )
     return row is not None
+
+
+async def end(scope: ConsumerScope, store: Store, unified_api: str, service_id: str) -> None:
+    """Ends what is under way for a connection: flows, codes that wait for a confirmation, and what is being redeemed.
+    For the transaction that deletes, disconnects or switches off."""
+    named = {**key_of(scope, unified_api, service_id), "now": store.clock.now()}
+    await store.q.run(_END, **named)
+    await store.q.run(_END_CONFIRMATIONS, **named, emptied=b"")
+
+
+async def require_standing(scope: Scope, store: Store, pending: Pending) -> None:
+    """InvalidStateError if what `pending` came from was ended meanwhile. For the transaction that keeps it."""
+    kind, mac = pending.origin
+    row = await store.q.one(_STANDS[kind], mac=mac)
+    if row is None or row["ended_at"] is not None:
+        raise InvalidStateError(ENDED)
+
+
+async def _fault(store: Store, state_mac: bytes) -> StateFault:
+    """Why a state that we made cannot be spent."""
+    row = await store.q.one(_KEPT, state_mac=state_mac)
+    if row is None or row["expires_at"] <= store.clock.now():
+        return "expired"  # it is ours by its MAC, so it was there
+    return "other_browser" if row["spent_at"] is None else "used"
 
 
 async def _seal(store: Store, scope: ConsumerScope, place: Place, value: Any) -> bytes:

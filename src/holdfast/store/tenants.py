@@ -29,6 +29,7 @@ INSERT INTO applications (id, name, redirect_uris, confirmation, created_at, ver
 VALUES (:id, :name, :redirect_uris, :confirmation, :created_at, 1)"""
 # One that is being deleted (`store.deletion`) is none to anybody.
 _APPLICATION = "SELECT * FROM applications WHERE id = :application_id AND deleting_at IS NULL"
+_UNCONFIRMED = "SELECT COUNT(*) AS found FROM applications WHERE confirmation = 'off' AND deleting_at IS NULL"
 _APPLICATIONS = "SELECT * FROM applications WHERE deleting_at IS NULL ORDER BY created_at, id"
 _UPDATE_APPLICATION = """
 UPDATE applications SET name = :name, redirect_uris = :redirect_uris, confirmation = :confirmation,
@@ -74,6 +75,12 @@ async def application(scope: Scope, store: Store) -> Application:
 async def applications(store: Store) -> list[Application]:
     """All applications, for the operator."""
     return [_application(row) for row in await store.q.all(_APPLICATIONS)]
+
+
+async def unconfirmed(store: Store) -> int:
+    """How many applications never confirm who comes back."""
+    row = await store.q.one(_UNCONFIRMED)
+    return int(row["found"]) if row else 0
 
 
 async def update_application(scope: Scope, store: Store, application: Application) -> None:

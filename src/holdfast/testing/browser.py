@@ -7,7 +7,8 @@
 
 With `apps` it reaches these hosts only, in this process; without, it goes to the network. It runs no script. What
 browsers do and test clients forget, it does: SameSite and `__Host-` (`holdfast.testing.cookies`), permanent
-redirects that are remembered unless the answer forbids it, `Origin` on a form that is posted.
+redirects that are remembered unless the answer forbids it, and the headers that say how it came to a page
+(`holdfast.testing.navigation`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from holdfast.clock import Clock, SystemClock
 from holdfast.testing.asgi import Answer, Apps, app_for, call
 from holdfast.testing.cookies import CookieJar
 from holdfast.testing.forms import Button, Form, PageReader
+from holdfast.testing.navigation import Navigation, origin_of
 
 ALLOW = ("allow", "authorize", "approve", "accept", "confirm", "continue", "connect", "yes")
 DENY = ("deny", "cancel", "decline", "reject", "no")
@@ -82,7 +84,8 @@ class Page:
         """Click on the link that says `text`."""
         if text not in self.links:
             raise BrowserError(f"{self!r} has no link {text!r}: {sorted(self.links)}")
-        return await self.browser.visit(self.links[text], initiator=self.url)
+        policy = self.headers.get("referrer-policy", "")
+        return await self.browser.visit(self.links[text], initiator=self.url, policy=policy)
 
     def _button(self, words: tuple[str, ...]) -> str:
         buttons = [button for form in self.forms for button in form.buttons]
@@ -112,18 +115,19 @@ class Browser:
     def __post_init__(self) -> None:
         self.cookies = CookieJar(self.clock)
 
-    async def visit(self, url: str, *, initiator: str | None = None) -> Page:
-        """Open `url`, as typed in or, with `initiator`, as clicked on that page."""
-        return await self._go("GET", url, b"", initiator)
+    async def visit(self, url: str, *, initiator: str | None = None, policy: str = "") -> Page:
+        """Open `url`, as typed in or, with `initiator`, as clicked on that page, which has a `Referrer-Policy`."""
+        return await self._go("GET", url, b"", Navigation(initiator, policy))
 
     async def send(self, page: Page, form: Form, values: dict[str, str]) -> Page:
         """Send a form of `page`."""
         target = urljoin(page.url, form.action or page.url)
+        navigation = Navigation(page.url, page.headers.get("referrer-policy", ""))
         if form.method == "POST":
-            return await self._go("POST", target, urlencode(values).encode(), page.url)
-        return await self._go("GET", f"{target.partition('?')[0]}?{urlencode(values)}", b"", page.url)
+            return await self._go("POST", target, urlencode(values).encode(), navigation)
+        return await self._go("GET", f"{target.partition('?')[0]}?{urlencode(values)}", b"", navigation)
 
-    async def _go(self, method: str, url: str, body: bytes, initiator: str | None) -> Page:
+    async def _go(self, method: str, url: str, body: bytes, navigation: Navigation) -> Page:
         """Follow redirects from `url` to a page, or to where the browser stops."""
         status, headers = 0, dict[str, str]()
         for _ in range(MAX_REDIRECTS):
@@ -132,7 +136,7 @@ class Browser:
             if method == "GET" and url in self.remembered:
                 url = self.remembered[url]
                 continue
-            answer = await self._fetch(method, url, body, initiator)
+            answer = await self._fetch(method, url, body, navigation)
             status, headers = answer.status, {name: answer.header(name) for name, _ in answer.headers}
             if status not in REDIRECTS or "location" not in headers:
                 return Page(url, status, headers, answer.body.decode("utf-8", "replace"), self)
@@ -141,17 +145,18 @@ class Browser:
                 self.remembered[url] = target
             if status not in (307, 308):
                 method, body = "GET", b""
+            navigation = navigation.redirected(url, headers.get("referrer-policy", ""))
             url = target
         raise BrowserError(f"more than {MAX_REDIRECTS} redirects, the last one to {_plain(url)}")
 
-    async def _fetch(self, method: str, url: str, body: bytes, initiator: str | None) -> Answer:
+    async def _fetch(self, method: str, url: str, body: bytes, navigation: Navigation) -> Answer:
         url = urldefrag(url).url
-        headers = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "User-Agent": "holdfast.testing.browser"}
-        cookie = self.cookies.header(url, method=method, initiator=initiator)
+        headers = {"User-Agent": "holdfast.testing.browser", **navigation.headers(method, url)}
+        cookie = self.cookies.header(url, method=method, initiator=navigation.initiator)
         if cookie:
             headers["Cookie"] = cookie
-        if method == "POST" and initiator:
-            headers |= {"Origin": _origin(initiator), "Content-Type": "application/x-www-form-urlencoded"}
+        if method == "POST":
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
         answer = await self._exchange(method, url, headers, body)
         self.history.append((method, answer.status, url))
         self.cookies.keep(url, [value for name, value in answer.headers if name == "set-cookie"])
@@ -187,9 +192,5 @@ def _forbids_storing(headers: dict[str, str]) -> bool:
     return any(word in control for word in ("no-store", "no-cache", "max-age=0"))
 
 
-def _origin(url: str) -> str:
-    return "{0.scheme}://{0.netloc}".format(urlsplit(url))
-
-
 def _plain(url: str) -> str:
-    return _origin(url) + urlsplit(url).path
+    return origin_of(url) + urlsplit(url).path

@@ -62,7 +62,7 @@ class CookieJar:
         `Lax`, which is also the default, then goes along only with GET.
         """
         address = urlsplit(url)
-        foreign = initiator is not None and _site(urlsplit(initiator)) != _site(address)
+        foreign = initiator is not None and site_of(urlsplit(initiator)) != site_of(address)
         sent = [c for c in self.cookies if _belongs(c, address) and _may_travel(c, foreign, method)]
         return "; ".join(f"{c.name}={c.value}" for c in sorted(sent, key=lambda c: -len(c.path)))
 
@@ -75,7 +75,7 @@ def _read(header: str, address: SplitResult, now: int) -> Cookie | None:
     domain = attributes.get("domain", "").lstrip(".").lower()
     secure = "secure" in attributes
     same_site = attributes.get("samesite", "lax").lower()
-    if not name or (domain and not _within(host, domain)) or (secure and not _is_secure(address)):
+    if not name or (domain and not _within(host, domain)) or (secure and not is_secure(address)):
         return None
     if name.startswith("__Host-") and (not secure or "domain" in attributes or attributes.get("path") != "/"):
         return None
@@ -104,7 +104,7 @@ def _belongs(cookie: Cookie, address: SplitResult) -> bool:
     host = address.hostname or ""
     on_host = _within(host, cookie.host) if cookie.subdomains else host == cookie.host
     path, under = address.path or "/", cookie.path.rstrip("/") + "/"
-    return on_host and (path == cookie.path or path.startswith(under)) and (not cookie.secure or _is_secure(address))
+    return on_host and (path == cookie.path or path.startswith(under)) and (not cookie.secure or is_secure(address))
 
 
 def _may_travel(cookie: Cookie, foreign: bool, method: str) -> bool:
@@ -117,10 +117,12 @@ def _within(host: str, domain: str) -> bool:
     return host == domain or (host.endswith("." + domain) and not host.replace(".", "").isdecimal())
 
 
-def _is_secure(address: SplitResult) -> bool:
+def is_secure(address: SplitResult) -> bool:
+    """Whether a browser trusts the way to this address."""
     return address.scheme == "https" or (address.hostname or "") in LOOPBACK
 
 
-def _site(address: SplitResult) -> str:
+def site_of(address: SplitResult) -> str:
+    """The site that an address belongs to."""
     host = address.hostname or ""
     return host if host.replace(".", "").isdecimal() else ".".join(host.split(".")[-2:])

@@ -123,11 +123,12 @@ class Deployment:
         headers = [("authorization", f"Bearer {ADMIN_TOKEN}"), ("content-type", "application/json")]
         return _reply(await call(self.app, method, f"{PUBLIC_URL}/manage{path}", headers, content))
 
-    async def open(self, url: str, *, cookie: str | None = None) -> Reply:
-        """Opens one of the browser's endpoints without following where it leads."""
+    async def open(self, url: str, *, cookie: str | None = None, headers: Mapping[str, str] | None = None) -> Reply:
+        """Opens one of the browser's endpoints, as a program does, without following where it leads."""
         at = urlsplit(url)
         target = f"{PUBLIC_URL}{at.path}" + (f"?{at.query}" if at.query else "")
-        return _reply(await call(self.app, "GET", target, [("cookie", cookie)] if cookie else []))
+        sent = {**(headers or {}), **({"cookie": cookie} if cookie else {})}
+        return _reply(await call(self.app, "GET", target, list(sent.items())))
 
     def browser(self) -> Browser:
         """A person's browser that reaches the vault and the provider and stops at the product."""
@@ -148,7 +149,7 @@ class Deployment:
     async def connect(self, consumer: str | None = None, **query: str) -> Page:
         """Connects the sandbox as a person does: opens the link, consents, comes back."""
         url = await self.authorize_url(**query, **({"consumer": consumer} if consumer else {}))
-        page = await self.browser().visit(url)
+        page = await self.browser().visit(url, initiator=RETURN_TO)
         return await page.allow()
 
     async def work(self) -> int:

@@ -16,6 +16,7 @@ from holdfast.domain.tenancy import Application, Caller, ConsumerScope, Scope
 from holdfast.errors import (
     ConnectionSettingsError,
     HoldfastError,
+    InvalidStateError,
     OAuthCredentialsNotFoundError,
     OAuthInvalidStateError,
     RequestValidationError,
@@ -35,15 +36,28 @@ from holdfast.usecases import links, states
 from holdfast.usecases.confirm import keep
 from holdfast.usecases.credential.redeem import redeem
 from holdfast.usecases.credential.setup import setup
-from holdfast.usecases.steps import Binding, Confirm, Connected, Failed, Go, return_target
+from holdfast.usecases.steps import (
+    Ask,
+    Binding,
+    Confirm,
+    Connected,
+    Failed,
+    Go,
+    Parties,
+    Visit,
+    own_origins,
+    return_target,
+)
 from holdfast.usecases.subject import Subject, application, find_enabled, require_enabled, with_connection
 from holdfast.usecases.vault import Vault
 
 NONCE_LIMIT = 512
 
 
-async def begin(vault: Vault, service_id: str, application_id: str, query: Mapping[str, str]) -> Go | Failed:
-    """Opens a flow for a link state and sends the browser to the provider, bound to it.
+async def begin(
+    vault: Vault, service_id: str, application_id: str, query: Mapping[str, str], visit: Visit
+) -> Go | Ask | Failed:
+    """Opens a flow for a link state and sends the browser to the provider, bound to it; or asks the person first.
 
     OAuthRedirectUriError when the redirect_uri is not the application's, RequestValidationError when the
     application demands a nonce and there is none; after that the product is told.
@@ -51,12 +65,15 @@ async def begin(vault: Vault, service_id: str, application_id: str, query: Mappi
     app = await application(Scope(application_id, Caller.own("link")), vault)
     target = return_target(vault, app, query.get("redirect_uri"))
     nonce = _nonce(app, query.get("nonce"))
+    parties = Parties.of(vault, app, service_id)
     try:
         scope, about, _ = await links.follow(vault, service_id, application_id, query.get("state", ""), "authorize")
         require_enabled(about)
+        if _is_a_surprise(vault, app, nonce, visit):
+            return Ask("connect", parties, scope.consumer_id, target)
         return await _open_flow(scope, vault, about, app, target, nonce, query.get("scope"))
     except HoldfastError as error:
-        return Failed(target, error, "authorize", service_id, application_id)
+        return Failed(parties, target, error, "authorize", service_id, application_id)
 
 
 async def callback(
@@ -72,13 +89,15 @@ async def callback(
     scope, flow = await flows.spend(vault.store, mac, states.binding_mac(vault, key_id, cookies.get(bound, "")))
     if flow.context != context:
         raise OAuthInvalidStateError()
-    target = flow.redirect_uri or return_target(vault, await application(scope, vault), None)
+    app = await application(scope, vault)
+    target = flow.redirect_uri or return_target(vault, app, None)
+    parties = Parties.of(vault, app, flow.service_id)
     try:
-        return await _answered(scope, vault, flow, target, query, bound if flow.binding_mac else None)
+        return await _answered(scope, vault, flow, mac, parties, target, query, bound if flow.binding_mac else None)
     except OAuthInvalidStateError:
         raise
     except HoldfastError as error:
-        return Failed(target, error, "callback", flow.service_id, scope.application_id)
+        return Failed(parties, target, error, "callback", flow.service_id, scope.application_id)
 
 
 async def _open_flow(
@@ -112,7 +131,7 @@ async def _open_flow(
         context=context,
         redirect_uri=target,
         nonce=nonce,
-        confirms=_confirms(vault, app, nonce, target),
+        confirms=nonce is not None or app.confirmation == "always",
         binding_mac=binding.mac,
         verifier=verifier,
     )
@@ -123,20 +142,29 @@ async def _open_flow(
 
 
 async def _answered(
-    scope: ConsumerScope, vault: Vault, flow: Flow, target: str, query: Mapping[str, str], spent: str | None
+    scope: ConsumerScope,
+    vault: Vault,
+    flow: Flow,
+    mac: bytes,
+    parties: Parties,
+    target: str,
+    query: Mapping[str, str],
+    spent: str | None,
 ) -> Connected | Confirm:
     about = await with_connection(scope, vault, await find_enabled(scope, vault, flow.unified_api, flow.service_id))
+    if flow.ended:
+        raise InvalidStateError(flows.ENDED)
     code, captured = read_callback(await setup(scope, vault, about), query)
-    pending = Pending(flow.unified_api, flow.service_id, code, flow.verifier, flow.context, captured)
+    pending = Pending(flow.unified_api, flow.service_id, code, flow.verifier, flow.context, captured, ("flow", mac))
     if flow.confirms:
         token = await keep(scope, vault, about, pending)
-        return Confirm(target, flow.nonce or "", token, flow.service_id, spent)
+        return Confirm(parties, target, flow.nonce or "", token, flow.service_id, spent)
     await redeem(scope, vault, about, pending)
-    return Connected(target, spent)
+    return Connected(parties, target, spent)
 
 
 def _nonce(app: Application, nonce: str | None) -> str | None:
-    """The nonce, where the application uses one."""
+    """The nonce, where the application uses one. Wherever there is one, the authorization is confirmed."""
     if app.confirmation == "off":
         return None
     if app.confirmation == "always" and not nonce:
@@ -146,10 +174,15 @@ def _nonce(app: Application, nonce: str | None) -> str | None:
     return nonce
 
 
-def _confirms(vault: Vault, app: Application, nonce: str | None, target: str) -> bool:
-    if app.confirmation == "always":
-        return True
-    return nonce is not None and target == vault.callback_page
+def _is_a_surprise(vault: Vault, app: Application, nonce: str | None, visit: Visit) -> bool:
+    """Whether the person might not know whose account theirs is about to become.
+
+    Without a nonce nobody confirms who comes back, so whoever passes on a link of their own would get the account of
+    whoever opens it. A page of the application may be taken to say what its link does; all other ways in are asked.
+    """
+    if app.confirmation != "auto" or nonce is not None or not visit.browser or visit.agreed:
+        return False
+    return visit.origin is None or visit.origin not in own_origins(vault, app)
 
 
 def _scopes(about: Subject, known: Setup, asked: str | None) -> tuple[str, ...]:

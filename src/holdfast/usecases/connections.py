@@ -15,8 +15,8 @@ from holdfast.domain.form import check_urls, merge, take
 from holdfast.domain.tenancy import ConsumerScope, Scope
 from holdfast.errors import ConnectionNotFoundError, InvalidStateError, ProviderError, RequestValidationError
 from holdfast.grants.call import Verdict, verify
-from holdfast.store import connections
-from holdfast.store.connections import Change
+from holdfast.store import Store, connections, flows
+from holdfast.store.connections import Change, Stored
 from holdfast.usecases import revocations
 from holdfast.usecases.credential.complete import complete
 from holdfast.usecases.credential.exchange import exchange
@@ -69,7 +69,7 @@ async def every(scope: Scope, vault: Vault, unified_api: str | None, configured:
 async def add(scope: ConsumerScope, vault: Vault, unified_api: str, service_id: str, patch: Patch) -> Subject:
     """Creates the connection, enabled unless the patch says otherwise; an existing one is updated."""
     if patch.enabled is UNSET:
-        patch = msgspec.structs.replace(patch, enabled=True)
+        patch = replace(patch, enabled=True)
     return await update(scope, vault, unified_api, service_id, patch)
 
 
@@ -91,7 +91,11 @@ async def update(scope: ConsumerScope, vault: Vault, unified_api: str, service_i
             after = replace(after, validation=VALIDATIONS[verdict])
         return Change(after)
 
-    before, after = await connections.change(scope, vault.store, subject.connector, unified_api, decide)
+    async def end_flows(tx: Store, held: Stored | None) -> None:
+        if patch.enabled is False:
+            await flows.end(scope, tx, unified_api, service_id)
+
+    before, after = await connections.change(scope, vault.store, subject.connector, unified_api, decide, end_flows)
     assert after is not None  # a patch deletes nothing
     held = subject.holding(after)
     return await complete(scope, vault, held) if _has_new_credentials(before, held) else held
@@ -158,6 +162,7 @@ def _patched(
     return replace(
         after,
         enabled=connection.enabled if patch.enabled is UNSET else patch.enabled,
+        pending_until=0 if patch.enabled is False else after.pending_until,
         validation=connection.validation if after.same_settings(connection) else None,
         metadata=_metadata(connection.metadata, patch.metadata),
         configuration=_configuration(connection.configuration, patch.configuration),

@@ -81,7 +81,7 @@ async def _give_up(vault: Vault, named: Named) -> None:
         log.warning("revocation_impossible", service=named.service_id, outcome=type(error).__name__)
         async with vault.store.transaction() as tx:
             await revocations.give_up(named.scope, tx, _blank(named), f"failed: {type(error).__name__}")
-            await deletion.forget(named, tx)
+            await deletion.forget(named.scope, tx, named)
 
 
 def _blank(named: Named) -> Connection:

@@ -146,7 +146,7 @@ def read(vault: Vault, text: str, aud: Audience) -> Link:
         raise OAuthInvalidStateError()
     now = vault.clock.now() // 1000
     if link.exp <= now or link.iat > now + 30:
-        raise OAuthInvalidStateError("The link has expired. Load the page that shows it again.")
+        raise OAuthInvalidStateError("The link has expired. Load the page that shows it again.", reason="expired")
     return link
 
 

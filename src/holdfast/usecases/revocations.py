@@ -22,7 +22,7 @@ from holdfast.grants.flow import drive
 from holdfast.grants.revoke import Ending, needs_refresh, revoke
 from holdfast.grants.sent import Sent
 from holdfast.grants.token import refresh
-from holdfast.store import Store, connections, events, revocations
+from holdfast.store import Store, connections, events, flows, revocations
 from holdfast.store.connections import Decide, Stored
 from holdfast.store.jobs import Job
 from holdfast.store.revocations import Revocation
@@ -30,6 +30,7 @@ from holdfast.usecases.credential.insist import insist
 from holdfast.usecases.credential.obtain import TOKEN_REQUEST
 from holdfast.usecases.credential.setup import setup_with
 from holdfast.usecases.states import callback_context, callback_url
+from holdfast.usecases.steps import Ended
 from holdfast.usecases.subject import Held, Subject, find_subject
 from holdfast.usecases.vault import Vault
 
@@ -41,34 +42,40 @@ DELAYS = (30, 120, 600, 3600, 4 * 3600, 18 * 3600)
 LONGEST_RETRY_AFTER = 3600
 
 
-async def drop_grant(scope: ConsumerScope, vault: Vault, about: Subject, decide: Decide) -> Connection | None:
-    """Changes the connection by `decide`, which drops its grant, and ends that grant at the provider."""
-    after, owed = await _given_up(scope, vault, about, decide, at_once=True)
-    if owed is not None and not owed.job.attempts:
+async def drop_grant(scope: ConsumerScope, vault: Vault, about: Subject, decide: Decide) -> Ended:
+    """Changes the connection by `decide`, which drops its grant, and ends that grant at the provider.
+
+    With it ends every authorization of the connection that is under way: none that was begun before connects after.
+    """
+    owed = await _give_up(scope, vault, about, decide, at_once=True)
+    if owed is None:
+        return "here"
+    if not owed.job.attempts:
         vault.bell.ring(revocations.KIND)
-    elif owed is not None:
-        with contextlib.suppress(Unavailable):  # the lease runs out, and the next one tries
-            await attempt(vault, owed)
-    return after
+        return "pending"
+    with contextlib.suppress(Unavailable):  # the lease runs out, and the next one tries
+        return "ended" if await attempt(vault, owed) else "pending"
+    return "pending"
 
 
 async def leave_grant(scope: ConsumerScope, vault: Vault, about: Subject, decide: Decide) -> None:
     """As `drop_grant`, for many at once: whoever works on the queue asks the provider."""
-    await _given_up(scope, vault, about, decide, at_once=False)
+    await _give_up(scope, vault, about, decide, at_once=False)
 
 
-async def _given_up(
+async def _give_up(
     scope: ConsumerScope, vault: Vault, about: Subject, decide: Decide, *, at_once: bool
-) -> tuple[Connection | None, Revocation | None]:
-    """The connection afterwards, and what is owed to its provider."""
+) -> Revocation | None:
+    """What is owed to the connection's provider."""
     owed: list[Revocation | None] = [None]
 
     async def owe(tx: Store, held: Stored | None) -> None:
+        await flows.end(scope, tx, about.unified_api, about.connector.id)
         ends = held is not None and _can_be_ended(held.connection, about.connector)
         owed[0] = await _owe(scope, tx, held, about.connector, at_once=at_once) if held and ends else None
 
-    _, after = await connections.change(scope, vault.store, about.connector, about.unified_api, decide, owe)
-    return after, owed[0]
+    await connections.change(scope, vault.store, about.connector, about.unified_api, decide, owe)
+    return owed[0]
 
 
 async def end_stray(

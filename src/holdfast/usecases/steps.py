@@ -4,12 +4,51 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import urlsplit
 
-from holdfast.domain.tenancy import Application
-from holdfast.errors import HoldfastError, OAuthRedirectUriError
+from holdfast.domain.tenancy import Application, Caller, Scope
+from holdfast.errors import HoldfastError, OAuthRedirectUriError, RequestValidationError
+from holdfast.usecases.subject import application
 from holdfast.usecases.vault import Vault
 
 Origin = Literal["authorize", "callback", "revoke"]
+# What became of a grant at its provider: ended there too, still to be told, or nobody to tell.
+Ended = Literal["ended", "pending", "here"]
+
+
+class FetchedAhead(RequestValidationError):
+    """This link does something; it is opened, not fetched ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """How a link is opened.
+
+    `browser`: by one, as far as it says so; else by a program, which the API answers as it is written. `origin`: the
+    page that led here, where the browser tells. `clicked`: by a person, on a page. `agreed`: on our own page, whose
+    form was sent.
+    """
+
+    browser: bool
+    origin: str | None = None
+    clicked: bool = False
+    agreed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Who is being joined, by name, as far as it is known."""
+
+    application: str
+    service: str | None = None
+    back: str | None = None
+
+    @classmethod
+    def of(cls, vault: Vault, app: Application, service_id: str) -> Parties:
+        """The product, with the way back to it where that is a web site of its own, and the service."""
+        connector = vault.catalog.find(service_id)
+        back = next((uri for uri in app.redirect_uris if origin_of(uri) in own_origins(vault, app)), None)
+        return cls(app.name, connector.name if connector else None, back and origin_of(back))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +69,23 @@ class Go:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """A person has to agree first, on a page that says whose account becomes whose, or what ends."""
+
+    what: Literal["connect", "disconnect"]
+    parties: Parties
+    customer: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class Confirm:
     """The code waits: the page at `target`, which knows the `nonce`, confirms it with `token`.
 
     `spent` names the binding that has done its work, if there was one.
     """
+
+    parties: Parties
 
     target: str
     nonce: str = field(repr=False)
@@ -47,6 +98,7 @@ class Confirm:
 class Connected:
     """The grant is stored; the browser goes on to `target`."""
 
+    parties: Parties
     target: str
     spent: str | None
 
@@ -55,6 +107,8 @@ class Connected:
 class Disconnected:
     """The grant is ended, or was no more; the browser goes on to `target`."""
 
+    parties: Parties
+    ended: Ended
     target: str
 
 
@@ -62,6 +116,7 @@ class Disconnected:
 class Failed:
     """The step came to nothing, and `target`, which is known to be good, is told so."""
 
+    parties: Parties
     target: str
     error: HoldfastError
     origin: Origin
@@ -69,7 +124,13 @@ class Failed:
     application_id: str
 
 
-Step = Go | Confirm | Connected | Disconnected | Failed
+Step = Go | Ask | Confirm | Connected | Disconnected | Failed
+
+
+async def parties(vault: Vault, service_id: str, application_id: str) -> Parties:
+    """Who is named in a link's path. EntityNotFoundError if there is no such application."""
+    app = await application(Scope(application_id, Caller.own("link")), vault)
+    return Parties.of(vault, app, service_id)
 
 
 def return_target(vault: Vault, app: Application, redirect_uri: str | None, *, required: bool = False) -> str:
@@ -84,3 +145,23 @@ def return_target(vault: Vault, app: Application, redirect_uri: str | None, *, r
     if not app.redirect_uris:
         raise OAuthRedirectUriError("The application has no redirect URI; name one, or register a default.")
     return app.redirect_uris[0]
+
+
+def own_origins(vault: Vault, app: Application) -> frozenset[str]:
+    """The origins of the application's own pages: those it returns to, but for ours, which are nobody's own."""
+    named = {origin_of(uri) for uri in app.redirect_uris} - {None, origin_of(vault.public_url)}
+    return frozenset(found for found in named if found)
+
+
+def origin_of(url: str) -> str | None:
+    """The origin of an http(s) URL (RFC 6454), None for any other text."""
+    try:
+        at = urlsplit(url)
+        host, port = at.hostname, at.port
+    except ValueError:
+        return None
+    if at.scheme not in ("http", "https") or not host:
+        return None
+    named = f"[{host}]" if ":" in host else host
+    usual = 80 if at.scheme == "http" else 443
+    return f"{at.scheme}://{named}" + (f":{port}" if port not in (None, usual) else "")

@@ -24,6 +24,7 @@ class Keys:
     flow: Macs
     confirm: Macs
     cookie: Macs
+    page: Macs
 
 
 @dataclass(frozen=True, slots=True)

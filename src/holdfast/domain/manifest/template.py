@@ -31,6 +31,7 @@ _HOST = re.compile(
 )
 _LABELS = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*", re.IGNORECASE | re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_DOTS = frozenset((".", ".."))
 
 
 def _bare_label(value: str) -> str:
@@ -137,9 +138,20 @@ def render_url(text: str, values: Values, hosts: Iterable[str]) -> str:
     parts = parse(text)
     authority, rest = _authority(parts, values)
     url = authority + "".join(_escaped(part, values) for part in rest)
+    if _DOTS.intersection(urlsplit(url).path.split("/")):
+        # RFC 3986 section 5.2.4: whoever reads the URL takes the segment before it away.
+        raise ConnectionSettingsError("A setting that stands in a path is '.' or '..'.")
     if not host_matches(urlsplit(url).netloc, hosts):
         raise ConnectionSettingsError("The settings lead to a host that does not belong to this service.")
     return url
+
+
+def host_names(text: str) -> set[tuple[str, str]]:
+    """The (namespace, key) pairs that the host of a URL template needs."""
+    parts = parse(text)
+    if isinstance(parts[0], Placeholder):
+        return {(parts[0].namespace, parts[0].key)}
+    return names(re.split(r"[/?#]", text.partition("://")[2], maxsplit=1)[0])
 
 
 def expand(pattern: str) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any, Final, get_args
 
 from msgspec import Struct, inspect
 
+from holdfast.domain.manifest.connector import RequestTemplate
 from holdfast.domain.manifest.oauth import Authorize
 from holdfast.domain.manifest.words import UrlTemplate
 
@@ -20,34 +21,39 @@ FOR_THE_BROWSER: Final = frozenset({(Authorize, "url")})
 _KIND: Final = get_args(UrlTemplate)[1].extra
 
 
-def url_templates(words: Struct) -> list[str]:
-    """Every URL template in `words` that a request of ours may go to, in the order of the vocabulary."""
-    return list(_in_words(words))
+def url_templates(words: Struct, base: str = "") -> list[str]:
+    """Every URL template in `words` that a request of ours may go to, in the order of the vocabulary.
+
+    The paths of requests are among them, appended to `base`, if that is given.
+    """
+    return list(_in_words(words, base))
 
 
-def _in_words(words: Struct) -> Iterator[str]:
+def _in_words(words: Struct, base: str) -> Iterator[str]:
     for name, type_ in _leading(type(words)):
-        yield from _in(type_, getattr(words, name))
+        yield from _in(type_, getattr(words, name), base)
+    if base and isinstance(words, RequestTemplate) and words.path and not words.url:
+        yield f"{base}{words.path}"
 
 
-def _in(type_: inspect.Type, value: Any) -> Iterator[str]:
+def _in(type_: inspect.Type, value: Any, base: str) -> Iterator[str]:
     """The URLs in `value`, as far as it is of `type_`: of a union it is of one."""
     match type_:
         case inspect.Metadata() if type_.extra == _KIND:
             yield from [value] if value else []
         case inspect.Metadata():
-            yield from _in(type_.type, value)
+            yield from _in(type_.type, value, base)
         case inspect.UnionType():
             for option in type_.types:
-                yield from _in(option, value)
+                yield from _in(option, value, base)
         case inspect.DictType() if isinstance(value, dict):
             for item in value.values():
-                yield from _in(type_.value_type, item)
+                yield from _in(type_.value_type, item, base)
         case inspect.VarTupleType() if isinstance(value, tuple):
             for item in value:
-                yield from _in(type_.item_type, item)
+                yield from _in(type_.item_type, item, base)
         case inspect.StructType() if isinstance(value, type_.cls):
-            yield from _in_words(value)
+            yield from _in_words(value, base)
 
 
 @cache

@@ -31,6 +31,9 @@ SELECTORS = (
 )
 
 
+PAGE = {"text/html": {"schema": {"type": "string"}}}
+
+
 def openapi(operations: Sequence[Operation], public_url: str) -> dict[str, Any]:
     """The document that describes `operations`."""
     schemas = Schemas(operations)
@@ -108,11 +111,13 @@ def _responses(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     if has_schema(operation):
         success["content"] = _json(schemas.of(operation.returns))
     errors = {str(status): ERRORS[status] for status in operation.errors} | {"default": DEFAULT_ERROR}
+    page = PAGE if operation.pages else {}
     failures = {
-        status: {"description": text, "content": _json({"$ref": REFS + name})}
+        status: {"description": text, "content": {**_json({"$ref": REFS + name}), **page}}
         for status, (name, text) in errors.items()
     }
-    return {str(operation.status): success, **failures}
+    asked = {"200": {"description": "A page on which a person agrees first.", "content": page}} if page else {}
+    return {**asked, str(operation.status): success, **failures}
 
 
 def _json(schema: Schema) -> dict[str, Any]:

@@ -55,14 +55,17 @@ class Watch:
 
 
 async def note(scope: ConsumerScope, vault: Vault, held: Held, *, down: bool | None) -> None:
-    """Writes down what a call of `held` showed, if that is news. A local fault costs the fact, never the answer."""
+    """Writes down what a call of `held` showed, if that is news. A local fault costs the fact, never the answer.
+
+    What somebody else has seen meanwhile changes nothing, and `connections.change` tells nothing of it.
+    """
     if down is None or down == bool(held.connection.last_downstream_error_at):
         return
     asked = held.connection
 
     def decide(before: Connection | None) -> Change | None:
-        if before is None or before.id != asked.id or down == bool(before.last_downstream_error_at):
-            return None  # somebody else has seen it, too
+        if before is None or before.id != asked.id:
+            return None
         if down:
             return Change(unreachable(before, vault.clock.now()), announce=("vault.connection.downstream.degraded",))
         return Change(reachable(before), announce=("vault.connection.downstream.recovered",))

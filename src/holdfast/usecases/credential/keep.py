@@ -14,10 +14,10 @@ from holdfast.domain.connection import Connection, connected, filled, refreshed
 from holdfast.domain.credential import Credential
 from holdfast.domain.event import EventType
 from holdfast.domain.tenancy import ConsumerScope
-from holdfast.errors import ConnectionSettingsError
+from holdfast.errors import ConnectionSettingsError, InvalidStateError
 from holdfast.grants.token import Granted as Answer
 from holdfast.store import connections
-from holdfast.store.connections import Change, Decide
+from holdfast.store.connections import Also, Change, Decide
 from holdfast.usecases import revocations
 from holdfast.usecases.credential.insist import insist
 from holdfast.usecases.credential.setup import check_filled
@@ -27,8 +27,14 @@ from holdfast.usecases.vault import Vault
 log = structlog.get_logger()
 
 
-async def keep_new(scope: ConsumerScope, vault: Vault, subject: Subject, grant: Answer, *, enable: bool) -> Held:
-    """Stores a new grant on the subject's connection, which is created if need be. `enable` switches it on."""
+async def keep_new(
+    scope: ConsumerScope, vault: Vault, subject: Subject, grant: Answer, *, enable: bool, while_: Also | None = None
+) -> Held:
+    """Stores a new grant on the subject's connection, which is created if need be. `enable` switches it on.
+
+    `while_` raises InvalidStateError, in the same transaction, where nobody wants the grant any more: it is then
+    ended at the provider, and the error goes on.
+    """
     grant = believed(vault, subject, grant)
 
     def decide(before: Connection | None) -> Change:
@@ -36,7 +42,13 @@ async def keep_new(scope: ConsumerScope, vault: Vault, subject: Subject, grant: 
         after = connected(filled(connection, subject.connector, grant.captured), grant.token, vault.clock.now())
         return Change(after.switched_on() if enable else after, grant.token)
 
-    _, after = await save(scope, vault, subject, decide)
+    try:
+        _, after = await save(scope, vault, subject, decide, while_)
+    except InvalidStateError:
+        unwanted = decide(subject.connection).connection
+        assert unwanted is not None
+        await revocations.end_stray(scope, vault, subject, unwanted, Credential(token=grant.token))
+        raise
     assert after is not None  # the decision made one
     return subject.holding(after)
 
@@ -66,12 +78,12 @@ async def keep_refreshed(
 
 
 async def save(
-    scope: ConsumerScope, vault: Vault, subject: Subject, decide: Decide
+    scope: ConsumerScope, vault: Vault, subject: Subject, decide: Decide, also: Also | None = None
 ) -> tuple[Connection | None, Connection | None]:
     """Changes the connection, trying again for as long as the database is not there."""
 
     async def write() -> tuple[Connection | None, Connection | None]:
-        return await connections.change(scope, vault.store, subject.connector, subject.unified_api, decide)
+        return await connections.change(scope, vault.store, subject.connector, subject.unified_api, decide, also)
 
     return await insist(vault, subject.connector.id, write)
 

@@ -12,7 +12,8 @@ from holdfast.grants.flow import Setup
 from holdfast.grants.sent import Sent
 from holdfast.grants.token import Granted as Answer
 from holdfast.grants.token import TokenFlow, exchange_code
-from holdfast.store import connections
+from holdfast.store import Store, connections, flows
+from holdfast.store.connections import Stored
 from holdfast.store.flows import Pending
 from holdfast.usecases.credential.complete import complete
 from holdfast.usecases.credential.keep import keep_new
@@ -26,7 +27,8 @@ from holdfast.usecases.vault import Vault
 async def redeem(scope: ConsumerScope, vault: Vault, subject: Subject, pending: Pending) -> Subject:
     """Exchanges the code, stores the grant, then lets the connector's own calls fill in what they can.
 
-    OAuthCodeExchangeError if the provider does not take the code, ConnectionSettingsError if what the callback
+    OAuthCodeExchangeError if the provider does not take the code, InvalidStateError if the connection was
+    deleted, disconnected or switched off since the authorization began, ConnectionSettingsError if what the callback
     brought leads to a host that is not the service's: then nothing is sent there.
     """
     check_filled(vault, subject, pending.captured)
@@ -39,9 +41,13 @@ async def redeem(scope: ConsumerScope, vault: Vault, subject: Subject, pending: 
 
 
 async def _redeem(scope: ConsumerScope, vault: Vault, subject: Subject, pending: Pending) -> Outcome:
+    async def stands(tx: Store, held: Stored | None) -> None:
+        await flows.require_standing(scope, tx, pending)
+
     async def keep(answer: Answer) -> Subject:
         with_callback = replace(answer, captured={**pending.captured, **answer.captured})
-        return await complete(scope, vault, await keep_new(scope, vault, subject, with_callback, enable=True))
+        held = await keep_new(scope, vault, subject, with_callback, enable=True, while_=stands)
+        return await complete(scope, vault, held)
 
     known = await _known(scope, vault, subject, pending)
     sent = Sent((*known.secrets(), pending.code, pending.verifier or ""))

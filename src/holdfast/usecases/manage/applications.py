@@ -24,6 +24,11 @@ URIS_LIMIT = 50
 URI_LIMIT = 2048
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
+UNCONFIRMED = (
+    "{count} application(s) with confirmation off: whoever passes on a connect link gets the account of whoever "
+    "opens it."
+)
+
 
 class ApplicationChange(msgspec.Struct, frozen=True, kw_only=True):
     """What to change of an application."""
@@ -143,3 +148,9 @@ def _name(name: str) -> str:
     if not name.strip() or len(name) > NAME_LIMIT or not name.isprintable():
         raise RequestValidationError(f"name is a printable text of at most {NAME_LIMIT} characters.")
     return name.strip()
+
+
+async def warnings(vault: Vault) -> list[str]:
+    """What the operator should change about the applications. Unavailable if the database does not answer."""
+    found = await vault.recent.get(("unconfirmed",), lambda: tenants.unconfirmed(vault.store), "")
+    return [UNCONFIRMED.format(count=found)] if found else []

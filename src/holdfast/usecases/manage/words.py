@@ -10,8 +10,8 @@ REDIRECT_URIS = Meta(
     description="Where browsers may return to after an authorization, compared as text; the first is the default."
 )
 CONFIRMATION = Meta(
-    description="Whether the product confirms who came back: `auto` on Holdfast's own page, `always` on every page, "
-    "`off` nowhere."
+    description="Whether the product confirms who came back: `auto` wherever a link has a nonce, `always` on every "
+    "page, `off` nowhere."
 )
 CREATED_AT = Meta(description="Milliseconds since the epoch.")
 FIRST_KEY = Meta(description="Its first API key; shown here once.")

@@ -114,7 +114,8 @@ CREATE TABLE flows (
   sealed BYTEA NOT NULL,
   created_at BIGINT NOT NULL,
   expires_at BIGINT NOT NULL,
-  spent_at BIGINT
+  spent_at BIGINT,
+  ended_at BIGINT
 );
 CREATE INDEX flows_by_connection ON flows (application_id, consumer_id, unified_api, service_id, created_at);
 CREATE INDEX flows_by_expiry ON flows (expires_at);
@@ -131,7 +132,8 @@ CREATE TABLE confirmations (
   tries BIGINT NOT NULL,
   created_at BIGINT NOT NULL,
   expires_at BIGINT NOT NULL,
-  spent_at BIGINT
+  spent_at BIGINT,
+  ended_at BIGINT
 );
 CREATE INDEX confirmations_by_expiry ON confirmations (expires_at);
 
