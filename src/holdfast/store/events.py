@@ -108,7 +108,7 @@ async def announce(
 async def undelivered(scope: Scope, store: Store, limit: int = PAGE) -> list[Event]:
     """The application's oldest events that were not delivered, in order. IntegrityError if one does not open."""
     rows = await store.q.all(_UNDELIVERED, application_id=scope.application_id, limit=limit)
-    box = await store.box(scope)
+    box = await store.box(scope, *(row["settings"] for row in rows))
     return [_event(row, box) for row in rows]
 
 

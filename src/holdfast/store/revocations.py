@@ -93,12 +93,16 @@ async def give_up(scope: ConsumerScope, tx: Store, connection: Connection, outco
 
 
 async def opened(scope: Scope, store: Store, job: Job) -> Revocation:
-    """The revocation of a leased job. IntegrityError if it does not open, or says something else than was sealed."""
+    """The revocation of a leased job, journalled first: each try opens a credential.
+
+    IntegrityError if it does not open, or says something else than was sealed; Unavailable without a journal.
+    """
     row = await store.q.one(_READ, application_id=scope.application_id, id=job.id)
     if row is None or job.sealed is None:
         raise IntegrityError("A job has lost what it is about.")
     of = ConsumerScope(scope.application_id, Caller.own("worker"), row["consumer_id"])
-    box = await store.box(of)
+    store.journal.append(of, connection_id=row["connection_id"], reason="revoke", generation=0)
+    box = await store.box(of, job.sealed)
     held = msgspec.json.decode(box.open(_place(row), job.sealed))
     return _revocation(of, job, row, held)
 
