@@ -131,21 +131,3 @@ async def test_an_older_account_fills_in_nothing(vault: Deployment) -> None:
 
     assert (await vault.connection())["settings"] == settings
     assert await vault.events() == events
-
-
-async def test_a_code_that_is_redeemed_after_a_deletion_makes_the_connection_anew(vault: Deployment) -> None:
-    """Its consumer has consented again: the grant is kept on a new connection, and the deleted one's has ended."""
-    await vault.connect()
-    with vault.provider.behave("token:authorization_code", LATE, times=1):
-        connecting = asyncio.create_task(vault.connect())
-        await vault.clock.asleep()
-        await vault.delete(ONE)
-
-        vault.clock.advance(5)
-        await connecting
-    await vault.work()
-
-    old, new = vault.provider.ledger.grants
-    assert (old.ended, new.ended) == (True, False)
-    assert (await vault.connection())["state"] == "callable"
-    assert (await vault.get(f"{ONE}/leads/custom-fields")).status == 200

@@ -258,7 +258,7 @@ async def test_a_relabelled_api_key_is_none(vault: Deployment, says: dict[str, A
     assert before == key
     assert (reply.status, reply.body["detail"]) == (401, "Invalid Authorization Token")
     assert listed.data == []
-    assert [entry["event"] for entry in logs] == ["altered_api_key"] * 2
+    assert [entry["event"] for entry in logs].count("altered_api_key") == 2
     assert text not in str(logs)
 
 
