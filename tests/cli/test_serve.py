@@ -313,3 +313,23 @@ def test_the_access_log_can_be_turned_off(holdfast: Holdfast) -> None:
     running.stop()
 
     assert '"request"' not in running.err
+
+
+def test_a_directory_of_connectors_may_be_named_before_it_is_there(holdfast: Holdfast) -> None:
+    """It starts with the connectors that come with it, and warns."""
+    named = str(holdfast.data / "connectors")
+
+    running = holdfast.serve(settings={"HOLDFAST_CONNECTORS_DIR": named})
+
+    assert httpx.get(f"{running.url}/health").status_code == 200
+    assert f"HOLDFAST_CONNECTORS_DIR names {named}, which is not there" in running.err
+
+
+def test_a_data_directory_that_others_may_read_is_warned_of(holdfast: Holdfast) -> None:
+    """An operator who made it with the mode of their shell is told what to do."""
+    holdfast.data.mkdir(mode=0o755, exist_ok=True)
+    holdfast.data.chmod(0o755)
+
+    running = holdfast.serve()
+
+    assert f"other users may look into {holdfast.data}; run `chmod 700 {holdfast.data}`" in running.err

@@ -111,7 +111,7 @@ class Live:
     async def consented(self) -> tuple[dict[str, str], str]:
         """What the customer's browser is sent to the callback with after her consent, and the cookie of the flow."""
         link = (await self.connection())["authorize_url"] + "&" + urlencode({"redirect_uri": self.product})
-        page = await (await self._browser().visit(link, initiator="https://app.example.com/")).allow()
+        page = await (await self._browser().visit(link, initiator=self.product)).allow()
         return self._parameters(page), page.browser.cookies.header(page.url, method="GET", initiator=None) or ""
 
     async def delegated(self) -> dict[str, str]:

@@ -76,7 +76,6 @@ GoOn = Callable[[Vault, Request, Visit], Awaitable[Response]]
     summary="Authorize",
     status=301,
     security="none",
-    pages=True,
 )
 async def begin(
     call: Call,
@@ -91,9 +90,7 @@ async def begin(
     return await _authorize(call.vault, call.request, visitor.visit(call.request.headers))
 
 
-@api.operation(
-    "GET", "/vault/callback", "connectionsCallback", summary="Callback", status=301, security="none", pages=True
-)
+@api.operation("GET", "/vault/callback", "connectionsCallback", summary="Callback", status=301, security="none")
 async def callback(
     call: Call,
     state: CallbackState,
@@ -112,7 +109,6 @@ async def callback(
     summary="Callback by a form",
     status=303,
     security="none",
-    pages=True,
 )
 async def callback_posted(call: Call) -> Response:
     """Takes the answer of a provider that sends the browser back by a form (`response_mode=form_post`): the browser
@@ -127,7 +123,6 @@ async def callback_posted(call: Call) -> Response:
     summary="Callback by a form, of a connector outside the shipped catalogue",
     status=303,
     security="none",
-    pages=True,
 )
 async def callback_posted_in_context(
     call: Call,
@@ -144,7 +139,6 @@ async def callback_posted_in_context(
     summary="Callback of a connector outside the shipped catalogue",
     status=301,
     security="none",
-    pages=True,
 )
 async def callback_in_context(
     call: Call,
@@ -165,7 +159,6 @@ async def callback_in_context(
     summary="Revoke connection",
     status=301,
     security="none",
-    pages=True,
 )
 async def revoke(
     call: Call, service_id: ServiceId, application_id: ApplicationId, state: LinkState, redirect_uri: RedirectUri = ""

@@ -117,7 +117,6 @@ class Operation:
     body: tuple[str, Any, Body] | None
     returns: Any
     errors: tuple[int, ...]
-    pages: bool
 
 
 @dataclass
@@ -139,12 +138,8 @@ class Api:
         needs: Action = "connections",
         consumer: bool = True,
         errors: tuple[int, ...] = (400, 401, 402, 404, 422),
-        pages: bool = False,
     ) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]:
-        """Declares the decorated handler as the operation.
-
-        `consumer`: whether the consumer selector is required; `pages`: whether a browser is answered with pages.
-        """
+        """Declares the decorated handler as the operation. `consumer`: whether the consumer selector is required."""
 
         def declare(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
             parameters, body = _signature(handler)
@@ -165,7 +160,6 @@ class Api:
                     body=body,
                     returns=get_type_hints(handler)["return"],
                     errors=errors,
-                    pages=pages,
                 )
             )
             return handler

@@ -31,9 +31,6 @@ SELECTORS = (
 )
 
 
-PAGE = {"text/html": {"schema": {"type": "string"}}}
-
-
 def openapi(operations: Sequence[Operation], public_url: str) -> dict[str, Any]:
     """The document that describes `operations`."""
     schemas = Schemas(operations)
@@ -111,13 +108,12 @@ def _responses(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     if has_schema(operation):
         success["content"] = _json(schemas.of(operation.returns))
     errors = {str(status): ERRORS[status] for status in operation.errors} | {"default": DEFAULT_ERROR}
-    page = PAGE if operation.pages else {}
+    # What a person's browser is answered with on its way is a page instead; it asks for those, and programs do not.
     failures = {
-        status: {"description": text, "content": {**_json({"$ref": REFS + name}), **page}}
+        status: {"description": text, "content": _json({"$ref": REFS + name})}
         for status, (name, text) in errors.items()
     }
-    asked = {"200": {"description": "A page on which a person agrees first.", "content": page}} if page else {}
-    return {**asked, str(operation.status): success, **failures}
+    return {str(operation.status): success, **failures}
 
 
 def _json(schema: Schema) -> dict[str, Any]:
