@@ -322,6 +322,7 @@ def test_a_directory_of_connectors_may_be_named_before_it_is_there(holdfast: Hol
     running = holdfast.serve(settings={"HOLDFAST_CONNECTORS_DIR": named})
 
     assert httpx.get(f"{running.url}/health").status_code == 200
+    assert running.stop() == 0
     assert f"HOLDFAST_CONNECTORS_DIR names {named}, which is not there" in running.err
 
 
@@ -332,4 +333,5 @@ def test_a_data_directory_that_others_may_read_is_warned_of(holdfast: Holdfast) 
 
     running = holdfast.serve()
 
+    assert running.stop() == 0
     assert f"other users may look into {holdfast.data}; run `chmod 700 {holdfast.data}`" in running.err
