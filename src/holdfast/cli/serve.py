@@ -117,7 +117,8 @@ def warnings(settings: Settings, listener: socket.socket) -> Iterator[str]:
             "come with Holdfast are offered."
         )
     if settings.data_dir.stat().st_mode & 0o077:
-        yield f"other users may look into {settings.data_dir}; run `chmod 700 {settings.data_dir}`."
+        directory = settings.data_dir.absolute()
+        yield f"other users may look into {directory}; run `chmod 700 {directory}`."
     key_file = _key_file(settings)
     if key_file and settings.database_url.startswith("sqlite:") and key_file.parent == _database_folder(settings):
         yield (

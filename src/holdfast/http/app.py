@@ -83,7 +83,7 @@ class Frame:
             return
         browses = scope["path"].startswith(_BROWSER)
         shared = not browses and scope["path"].startswith(_CALLED)
-        answer = _Answer(send, (next(self._ids), *_added(scope["path"], shared)))
+        answer = _Answer(scope, send, (next(self._ids), *_added(scope["path"], shared)))
         try:
             await self._app(scope, shared)(scope, receive, answer)
         except Exception as error:
@@ -132,11 +132,15 @@ def _added(path: str, shared: bool) -> Added:
 
 
 class _Answer:
-    """A `send` that adds what every answer has, and begins only one. No coroutine of its own, as there are many."""
+    """A `send` that adds what every answer has, and begins only one; its status is left in the scope, for the log.
 
-    __slots__ = ("_added", "_send", "begun")
+    No coroutine of its own, as there are many.
+    """
 
-    def __init__(self, send: Send, added: Added) -> None:
+    __slots__ = ("_added", "_scope", "_send", "begun")
+
+    def __init__(self, scope: Scope, send: Send, added: Added) -> None:
+        self._scope = scope
         self._send = send
         self._added = added
         self.begun = False
@@ -146,6 +150,7 @@ class _Answer:
             if self.begun:
                 raise RuntimeError("an answer was begun twice")
             self.begun = True
+            self._scope["status"] = message["status"]
             message["headers"] = [*message["headers"], *self._added]
         return self._send(message)
 

@@ -9,12 +9,12 @@ Every request pays for its line, so it is put together by hand, and written with
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from time import perf_counter
 
 import msgspec
 import structlog
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from holdfast.clock import Clock, SystemClock
 from holdfast.server import logs
@@ -29,7 +29,7 @@ Tell = Callable[[str, str, int, float], None]
 class AccessLog:
     """Tells `tell` of each request that `inner` has answered: method, route, status (0: none was sent), ms.
 
-    The route is what `inner` leaves in its scope as `route`; `-` if it leaves nothing. `end` is called when the
+    Route and status are what `inner` leaves in its scope; `-` and 0 if it leaves nothing. `end` is called when the
     server's lifespan has ended.
     """
 
@@ -46,26 +46,11 @@ class AccessLog:
                 self._end()
             return
         began = perf_counter()
-        watched = _Watched(send)
         try:
-            await self._inner(scope, receive, watched)
+            await self._inner(scope, receive, send)
         finally:
-            self._tell(scope["method"], scope.get("route", "-"), watched.status, (perf_counter() - began) * 1000)
-
-
-class _Watched:
-    """A `send` that remembers the status. No coroutine of its own: the one that it gives back is awaited."""
-
-    __slots__ = ("_send", "status")
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.status = 0
-
-    def __call__(self, message: Message) -> Awaitable[None]:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-        return self._send(message)
+            took = (perf_counter() - began) * 1000
+            self._tell(scope["method"], scope.get("route", "-"), scope.get("status", 0), took)
 
 
 class _Json:
