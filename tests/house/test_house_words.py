@@ -64,7 +64,8 @@ def test_a_foreign_word_is_found(plant: Callable[[str, str], Path], line: str) -
 
 
 @pytest.mark.parametrize(
-    "line", ["https://example.com/work/main", "3D-2", "--hash=sha256:D1", "[SECURITY.md](SECURITY.md)", "HTTP/1.1 200"]
+    "line",
+    ["https://example.com/" + "work/main", "3D-2", "--hash=sha256:D1", "[SECURITY.md](SECURITY.md)", "HTTP/1.1 200"],
 )
 def test_an_innocent_line_is_left_alone(plant: Callable[[str, str], Path], line: str) -> None:
     """A URL, a hash or a file of the project is none of those words."""
