@@ -44,6 +44,15 @@ async def test_an_exchange_makes_the_connection_callable(account: Account, body:
     assert await account.events() == ["created", "updated", "updated", "callable"]
 
 
+@pytest.mark.parametrize("operation", ["token", "validate"])
+async def test_a_body_with_a_member_is_refused(account: Account, operation: str) -> None:
+    """Whoever sends credentials along would believe that they were used: nothing is asked of the service."""
+    reply = await account.vault.post(f"{account.path}/{operation}", json={"client_secret": "s3"})
+
+    assert (reply.status, reply.body["type_name"]) == (400, "RequestValidationError")
+    assert account.vault.network.requests == []
+
+
 @pytest.mark.parametrize(("scopes", "asked"), [(["only.this", "and.that"], "only.this and.that"), ([], "")])
 async def test_an_exchange_asks_for_the_scopes_of_the_integration(
     account: Account, scopes: list[str], asked: str

@@ -111,7 +111,7 @@ class ConnectionInput(msgspec.Struct, kw_only=True):
     configuration: list[Json] | None | UnsetType = UNSET
 
 
-class TokenInput(msgspec.Struct, kw_only=True):
+class TokenInput(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Nothing: the credentials are those that are stored."""
 
 
