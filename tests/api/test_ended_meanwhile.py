@@ -109,3 +109,16 @@ async def test_what_is_switched_off_waits_for_nobody(vault: Deployment) -> None:
     await end(vault, "switch off")
 
     assert (await vault.connection())["health"] == "needs_auth"
+
+
+async def test_switching_off_once_more_ends_what_was_begun_in_between(vault: Deployment) -> None:
+    """Nothing of the connection changes, and yet the flow that would switch it on is over."""
+    await vault.connect()
+    await vault.patch(PATH, json={"enabled": False})
+    begun, callback = await came_back(vault)
+
+    await vault.patch(PATH, json={"enabled": False})
+    reply = await vault.open(callback, cookie=begun.cookie)
+
+    assert reply.location.startswith(f"{RETURN_TO}?error_type=InvalidStateError&")
+    assert not usable(await vault.connection())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -121,3 +122,21 @@ async def test_a_database_that_is_away_leaves_the_lines_where_they_are(database:
     await journal.drain()
 
     assert await kept(database) == ["c1"]
+
+
+async def test_a_line_that_was_cut_short_spoils_no_other(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that was full for a moment: the use is refused, and the next one's entry can be read."""
+    journal = Journal(tmp_path / "journal", database, SystemClock())
+    append(journal, "c1", 1)
+    write = os.write
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda descriptor, line: write(descriptor, line[:9]))
+        with pytest.raises(Unavailable):
+            append(journal, "c2", 2)
+    append(journal, "c3", 3)
+
+    await journal.drain()
+
+    assert await kept(database) == ["c1", "c3"]

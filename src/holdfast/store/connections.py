@@ -147,10 +147,12 @@ async def _change_once(
     held = await stored(scope, tx, unified_api, connector.id)
     before = held.connection if held else None
     decided = decide(before)
-    if decided is None or (decided.connection == before and isinstance(decided.token, _Keep)):
+    if decided is None:
         return before, before
     if also is not None:
         await also(tx, held)
+    if decided.connection == before and isinstance(decided.token, _Keep):
+        return before, before
     after = decided.connection
     now = tx.clock.now()
     told = events_of(before, after, connector, now) + list(decided.announce)

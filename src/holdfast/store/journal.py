@@ -82,12 +82,12 @@ class Journal:
                 self._waiting.pop(0).remove()
 
     async def keep_drained(self) -> NoReturn:
-        """Drains once in a while, until it is cancelled; a database that is away is waited for."""
+        """Drains once in a while, until it is cancelled; a database or a file that is away is waited for."""
         while True:
             await self._clock.sleep(DRAIN_EVERY)
             try:
                 await self.drain()
-            except Unavailable as error:
+            except (Unavailable, OSError) as error:
                 log.warning("journal_waits", reason=str(error))
 
     async def adopt(self) -> None:
@@ -136,7 +136,10 @@ class _File:
 
     def write(self, line: bytes) -> None:
         """OSError unless the whole line was taken."""
-        if os.write(self._descriptor, line) != len(line):
+        written = os.write(self._descriptor, line)
+        if written != len(line):
+            # The next line must not stand behind a piece of this one, or neither is read.
+            os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def entries(self) -> list[_Entry]:

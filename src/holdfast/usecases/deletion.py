@@ -13,7 +13,7 @@ import structlog
 
 from holdfast.domain.connection import Connection
 from holdfast.domain.tenancy import Scope
-from holdfast.errors import EntityNotFoundError, HoldfastError, Unavailable
+from holdfast.errors import ConflictError, EntityNotFoundError, HoldfastError, Unavailable
 from holdfast.store import deletion, jobs, revocations, tenants
 from holdfast.store.connections import Change
 from holdfast.store.deletion import Held, Named
@@ -75,7 +75,7 @@ async def _give_up(vault: Vault, named: Named) -> None:
     try:
         about = await find_subject(named.scope, vault, named.unified_api, named.service_id)
         await leave_grant(named.scope, vault, about, lambda before: Change(None, None) if before else None)
-    except Unavailable:
+    except (Unavailable, ConflictError):
         raise  # a fault of ours says nothing about the grant
     except HoldfastError as error:
         log.warning("revocation_impossible", service=named.service_id, outcome=type(error).__name__)

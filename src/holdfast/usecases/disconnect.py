@@ -41,6 +41,8 @@ async def disconnect(scope: ConsumerScope, vault: Vault, about: Subject) -> Ende
     """Drops the connection's grant and tells the provider, and how far that went; settings and metadata stay."""
 
     def decide(before: Connection | None) -> Change | None:
-        return Change(disconnected(before, vault.clock.now()), None) if before and before.grant else None
+        # A link that was kept ends the grant that it was made for, and no newer one.
+        same = before is not None and about.connection is not None and before.same_consent(about.connection)
+        return Change(disconnected(before, vault.clock.now()), None) if before and before.grant and same else None
 
     return await revocations.drop_grant(scope, vault, about, decide)

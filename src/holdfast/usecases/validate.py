@@ -32,7 +32,7 @@ async def validate(scope: ConsumerScope, vault: Vault, unified_api: str, service
     if tried is None or not has_credentials(tried, subject.connector):
         return subject
     held = subject.holding(tried)
-    if tried.grant and tried.grant.refreshable and can_be_forced(held.granted()):
+    if tried.grant and can_be_forced(held.granted()):
         held, _ = await use(scope, vault, held, VALIDATE, force=True)
         return await _completed(scope, vault, held)
     return await _completed(scope, vault, await _verify(scope, vault, held))

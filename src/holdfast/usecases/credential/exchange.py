@@ -13,7 +13,7 @@ from holdfast.errors import (
 from holdfast.grants.sent import Sent
 from holdfast.grants.token import GRANTS
 from holdfast.grants.token import Granted as Answer
-from holdfast.store import connections
+from holdfast.store import Store, connections
 from holdfast.store.connections import Stored
 from holdfast.usecases.credential.complete import complete
 from holdfast.usecases.credential.keep import keep_new
@@ -26,7 +26,8 @@ from holdfast.usecases.vault import Vault
 async def exchange(scope: ConsumerScope, vault: Vault, subject: Subject) -> Subject:
     """Obtains a token with the client's or the consumer's own credentials, and stores it.
 
-    InvalidStateError if the connector's grant needs a browser, ConnectionSettingsError or
+    InvalidStateError if the connector's grant needs a browser, or if the connection was deleted or filled in anew
+    meanwhile; ConnectionSettingsError or
     OAuthCredentialsNotFoundError if something to exchange is missing, a ProviderError if the provider refuses.
     """
     oauth = subject.connector.auth.oauth
@@ -39,7 +40,8 @@ async def exchange(scope: ConsumerScope, vault: Vault, subject: Subject) -> Subj
         raise ConnectionNotFoundError("connection", f"{subject.unified_api}+{subject.connector.id}")
     held = subject.holding(stored.connection)
     _require_settings(held)
-    key = ("exchange", scope.application_id, held.connection.id)
+    known = (held.connection.settings_generation, held.connection.secrets_generation)
+    key = ("exchange", scope.application_id, held.connection.id, *known)
     outcome = await vault.flights.join(key, lambda: _exchange(scope, vault, held, stored))
     return outcome.or_raise()
 
@@ -53,8 +55,14 @@ async def _exchange(scope: ConsumerScope, vault: Vault, held: Held, stored: Stor
             held, error=OAuthCredentialsNotFoundError("The connection needs a client_id and a client_secret.")
         )
 
+    async def stands(_: Store, now: Stored | None) -> None:
+        # Deleted while the provider answered, or filled in anew: the token is nobody's, or another account's.
+        same = now is not None and now.connection.id == held.connection.id
+        if now is None or not same or not now.connection.same_settings(held.connection):
+            raise InvalidStateError("The connection's settings were changed, or it was deleted, meanwhile.")
+
     async def keep(answer: Answer) -> Subject:
-        return await complete(scope, vault, await keep_new(scope, vault, held, answer, enable=False))
+        return await complete(scope, vault, await keep_new(scope, vault, held, answer, enable=False, while_=stands))
 
     flow = GRANTS[held.connector.auth.oauth.grant](known, vault.clock.now())
     return await obtain(vault, held, flow, Sent(known.secrets()), keep)

@@ -32,8 +32,10 @@ async def redeem(scope: ConsumerScope, vault: Vault, subject: Subject, pending: 
     brought leads to a host that is not the service's: then nothing is sent there.
     """
     check_filled(vault, subject, pending.captured)
+    # A code alone names nothing: another provider may use the same text. The flow's MAC is its own.
+    key = ("redeem", scope.application_id, *pending.origin)
     # In flight: a browser that goes away, or a server that is told to stop, must not part a code from its grant.
-    outcome = await vault.flights.join(("redeem", pending.code), lambda: _redeem(scope, vault, subject, pending))
+    outcome = await vault.flights.join(key, lambda: _redeem(scope, vault, subject, pending))
     if isinstance(outcome.error, ProviderError):
         error = outcome.error
         raise OAuthCodeExchangeError(str(error.detail), code=error.code, status=error.status) from error

@@ -78,7 +78,7 @@ def is_fresh(subject: Granted, now: int) -> bool:
     oauth, grant = subject.connector.auth.oauth, subject.grant
     if oauth is None or grant.fresh(now):
         return True
-    if not _refreshable(subject):
+    if not can_be_refreshed(subject):
         if grant.alive(now):
             return True
         raise ConnectorCredentialsError("The access token has expired, and there is none to refresh it with.")
@@ -89,10 +89,11 @@ def is_fresh(subject: Granted, now: int) -> bool:
 
 def can_be_forced(subject: Granted) -> bool:
     """Whether the provider refreshes a token that has not nearly expired."""
-    return _refreshable(subject) and _refreshes_early(subject)
+    return can_be_refreshed(subject) and _refreshes_early(subject)
 
 
-def _refreshable(subject: Granted) -> bool:
+def can_be_refreshed(subject: Granted) -> bool:
+    """Whether there is a refresh token, or stored credentials to ask with again."""
     oauth = subject.connector.auth.oauth
     return subject.grant.refreshable or (oauth is not None and oauth.grant in GRANTS)
 

@@ -24,7 +24,7 @@ from holdfast.grants.sent import Sent
 from holdfast.store import connections
 from holdfast.store.connections import Change, Stored
 from holdfast.usecases.credential.downstream import Watch, note
-from holdfast.usecases.credential.refresh import is_fresh, refresh
+from holdfast.usecases.credential.refresh import can_be_refreshed, is_fresh, refresh
 from holdfast.usecases.credential.setup import setup_with
 from holdfast.usecases.subject import Held, Subject, require_enabled
 from holdfast.usecases.vault import Vault
@@ -82,7 +82,7 @@ async def call(
         return await _run(scope, vault, held, credential, flow)
     except GrantRejected as error:
         grant = held.connection.grant
-        if grant is None or not grant.refreshable or error.code != DEAD_TOKEN:
+        if grant is None or error.code != DEAD_TOKEN or not can_be_refreshed(held.granted()):
             raise
     held, credential = await use(scope, vault, subject, purpose, force=True)
     return await _run(scope, vault, held, credential, flow)
