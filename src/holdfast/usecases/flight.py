@@ -26,14 +26,17 @@ class Flights:
         self._tasks: dict[Hashable, asyncio.Task[Any]] = {}
         self._patience = patience
         self._landing = landing
+        self.closing = False
 
     async def join(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
         """The result of the work under `key`, started now unless it is already under way.
 
-        Unavailable if it is still under way after `PATIENCE` seconds.
+        Unavailable if it is still under way after `PATIENCE` seconds, or would begin while the process is ending.
         """
         task = self._tasks.get(key)
         if task is None:
+            if self.closing:
+                raise Unavailable("This process is ending; another one will answer.")
             task = asyncio.ensure_future(_run(work))
             self._tasks[key] = task
             task.add_done_callback(lambda done: self._ended(key, done))
@@ -45,8 +48,10 @@ class Flights:
     async def land(self) -> None:
         """Returns when everything in progress has ended, or was ended because it took longer than `LANDING` seconds.
 
-        What failed is reported to whoever waits for it.
+        Nothing begins from here on, and what has not come to the point of no return turns back (`closing`). What failed
+        is reported to whoever waits for it.
         """
+        self.closing = True
         if not self._tasks:
             return
         _, late = await asyncio.wait(list(self._tasks.values()), timeout=self._landing)
