@@ -132,6 +132,7 @@ async def open_vault(
         try:
             yield vault
         finally:
+            vault.flights.close()
             await vault.flights.land()
             with contextlib.suppress(Unavailable):  # whoever starts next takes it over
                 await vault.store.journal.drain()

@@ -45,13 +45,15 @@ class Flights:
             raise Unavailable("The provider has not answered yet; its answer will be kept when it comes.")
         return task.result()  # type: ignore[no-any-return]
 
+    def close(self) -> None:
+        """Nothing begins from here on, and what has not come to the point of no return turns back (`closing`)."""
+        self.closing = True
+
     async def land(self) -> None:
         """Returns when everything in progress has ended, or was ended because it took longer than `LANDING` seconds.
 
-        Nothing begins from here on, and what has not come to the point of no return turns back (`closing`). What failed
-        is reported to whoever waits for it.
+        What failed is reported to whoever waits for it.
         """
-        self.closing = True
         if not self._tasks:
             return
         _, late = await asyncio.wait(list(self._tasks.values()), timeout=self._landing)
