@@ -80,11 +80,10 @@ def may_present_at(
     """The first moment from `now` on at which `may_present` says yes; None if nobody knows it."""
     moments = {now, *(one.settles_at for one in past), *(one.settles_at + patience for one in past)}
     moments |= {expires_at} if expires_at is not None else set()
-    return next((at for at in sorted(moments) if at >= now and _yes(past, replay, expires_at, at, patience)), None)
-
-
-def _yes(past: Sequence[Presentation], replay: Replay, expires_at: int | None, at: int, patience: int) -> bool:
-    return may_present(past, replay, expires_at, at, patience=patience)
+    for moment in sorted(moments):
+        if moment >= now and may_present(past, replay, expires_at, moment, patience=patience):
+            return moment
+    return None
 
 
 def judge(now: Connection | None, asked: Connection, attempt: int) -> Verdict:

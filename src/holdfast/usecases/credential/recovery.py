@@ -13,8 +13,9 @@ import structlog
 from holdfast import failpoints
 from holdfast.domain.event import EventType
 from holdfast.errors import Unavailable
-from holdfast.store import connections, events, presentations
-from holdfast.store.presentations import Loss, Sender
+from holdfast.store import connections, events, silence
+from holdfast.store.presentations import Sender
+from holdfast.store.silence import Loss
 from holdfast.store.spool import Entry
 from holdfast.usecases.credential.complete import complete
 from holdfast.usecases.credential.failure import LOST
@@ -43,14 +44,14 @@ async def recover(vault: Vault) -> None:
     for entry in vault.spool.left():
         await _take_up_alone(vault, entry)
     node = vault.spool.sender().node
-    silent = await presentations.silent_processes(vault.store, node)
+    silent = await silence.silent_processes(vault.store, node)
     for process in vault.spool.dead(silent):
         kept = vault.spool.kept(process)
-        await presentations.speak_for(vault.store, Sender(node, process), kept, vault.terms)
+        await silence.speak_for(vault.store, Sender(node, process), kept, vault.terms)
         await failpoints.at("recovery.spoken_for")
         if not kept:
             vault.spool.bury(process)
-    for loss in await presentations.untold(vault.store):
+    for loss in await silence.untold(vault.store):
         await _tell(vault, loss)
 
 
@@ -71,7 +72,7 @@ async def _tell(vault: Vault, loss: Loss) -> None:
     connector = vault.catalog.get(loss.unified_api, loss.service_id)
     async with vault.store.transaction() as tx:
         held = await connections.one(loss.scope, tx, loss.unified_api, loss.service_id)
-        if not await presentations.tell(tx, loss) or held is None or held.id != loss.connection_id:
+        if not await silence.tell(tx, loss) or held is None or held.id != loss.connection_id:
             return
         told: list[EventType] = [] if held.failure else ["vault.connection.token_refresh.pending"]
         await events.announce(loss.scope, tx, connector, held, held, told, vault.clock.now())

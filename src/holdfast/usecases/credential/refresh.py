@@ -146,7 +146,7 @@ async def _in_the_way(scope: ConsumerScope, vault: Vault, subject: Granted) -> O
     silent = any(one.outcome is None for one in standing.past)
     if silent and vault.locks.exclude and not vault.terms.patience:
         # Whoever sent it is dead, or would have the lock, and has left no answer, or it would have been found.
-        await presentations.bury(vault.store, subject.connection, vault.terms)
+        await presentations.bury(scope, vault.store, subject.connection, vault.terms)
         standing = await presentations.standing(scope, vault.store, subject.connection)
     elif standing.leased:
         return None
