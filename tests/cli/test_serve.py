@@ -116,17 +116,22 @@ def test_what_has_begun_is_answered(holdfast: Holdfast) -> None:
 
 
 def test_a_request_of_which_half_has_come_is_answered(holdfast: Holdfast) -> None:
-    """SIGTERM comes between the first and the second half of a head; so it does on a connection without a request."""
+    """SIGTERM ends idle connections, not one on which half a head has come, nor at once one that was never used."""
     running = holdfast.serve()
-    address = ("127.0.0.1", urlsplit(running.url).port or 0)
-    with socket.create_connection(address, PATIENCE) as half, socket.create_connection(address, PATIENCE) as fresh:
+    idle, half, fresh = (socket.create_connection(place_of(running.url), PATIENCE) for _ in range(3))
+    with idle, half, fresh:
+        for used in (idle, half):
+            used.sendall(b"GET /health HTTP/1.1\r\nHost: vault\r\n\r\n")
+            while not used.recv(65536).endswith(b"}"):
+                pass
         half.sendall(b"GET /openapi.json HTTP/1.1\r\n")
-        httpx.get(f"{running.url}/health").raise_for_status()  # by now both connections are known
+        httpx.get(f"{running.url}/health").raise_for_status()  # by now all of it has arrived
+
         running.process.send_signal(signal.SIGTERM)
-        until_refused(address)
+        assert idle.recv(1) == b""
         half.sendall(b"Host: vault\r\n\r\n")
         fresh.sendall(b"GET /health HTTP/1.1\r\nHost: vault\r\n\r\n")
-        answers = [half.makefile("rb").read(), fresh.makefile("rb").read()]
+        answers = [used.makefile("rb").read() for used in (half, fresh)]
 
     assert [answer.split(b"\r\n")[0] for answer in answers] == [b"HTTP/1.1 200 OK"] * 2
     assert running.process.wait(PATIENCE) == 0
@@ -171,13 +176,8 @@ def test_drain_is_for_one_process(holdfast: Holdfast) -> None:
     assert "start more nodes" in refused.err
 
 
-def until_refused(address: tuple[str, int]) -> None:
-    """Returns when nobody listens there any more."""
-    while True:
-        try:
-            socket.create_connection(address, PATIENCE).close()
-        except ConnectionRefusedError:
-            return
+def place_of(url: str) -> tuple[str, int]:
+    return "127.0.0.1", urlsplit(url).port or 0
 
 
 async def test_it_serves_from_postgresql(holdfast: Holdfast, postgres_server: PostgresServer) -> None:
