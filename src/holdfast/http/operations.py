@@ -39,9 +39,10 @@ _JSON = (b"content-type", b"application/json")
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A path or query parameter. `lenient`: documented as required, and yet the handler can do without it."""
+    """A parameter in the path, the query or a header. `lenient`: documented as required, and yet the handler can do
+    without it."""
 
-    where: Literal["path", "query"]
+    where: Literal["path", "query", "header"]
     name: str
     description: str
     example: Any = None
@@ -117,6 +118,7 @@ class Operation:
     body: tuple[str, Any, Body] | None
     returns: Any
     errors: tuple[int, ...]
+    unchanged: bool
 
 
 @dataclass
@@ -138,8 +140,10 @@ class Api:
         needs: Action = "connections",
         consumer: bool = True,
         errors: tuple[int, ...] = (400, 401, 402, 404, 422),
+        unchanged: bool = False,
     ) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]:
-        """Declares the decorated handler as the operation. `consumer`: whether the consumer selector is required."""
+        """Declares the decorated handler as the operation. `consumer`: whether the consumer selector is required;
+        `unchanged`: whether a caller that names what it has may be answered 304 (RFC 9110 section 13.1.2)."""
 
         def declare(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
             parameters, body = _signature(handler)
@@ -160,6 +164,7 @@ class Api:
                     body=body,
                     returns=get_type_hints(handler)["return"],
                     errors=errors,
+                    unchanged=unchanged,
                 )
             )
             return handler
@@ -200,7 +205,7 @@ class Endpoint:
         try:
             scope = await self._scope(asgi["headers"])
         except WrongKeyError:
-            self._guesses.wrong("admin" if operation.security == "admin" else "key", _address(asgi))
+            self._guesses.wrong("admin" if operation.security == "admin" else "key", address(asgi))
             raise
         arguments = asgi["path_params"] if self._plain else _arguments(Request(asgi), operation.parameters, self._once)
         if operation.body:
@@ -218,7 +223,7 @@ class Endpoint:
         return Scope("", Caller.own("admin") if operation.security == "admin" else Caller("browser"))
 
 
-def _address(asgi: AsgiScope) -> str:
+def address(asgi: AsgiScope) -> str:
     """Where the connection comes from: the caller, or the proxy in front."""
     client: tuple[str, int] | None = asgi.get("client")
     return client[0] if client else ""
@@ -247,11 +252,11 @@ def single_query(request: Request, names: frozenset[str]) -> dict[str, str]:
 
 
 def _arguments(request: Request, parameters: tuple[Parameter, ...], once: frozenset[str]) -> dict[str, Any]:
-    query = single_query(request, once) if once else {}
+    query = single_query(request, once) if once and request.scope["query_string"] else {}
+    sources: dict[str, Mapping[str, str]] = {"path": request.path_params, "query": query, "header": request.headers}
     found: dict[str, Any] = {}
     for parameter in parameters:
-        source: Mapping[str, str] = request.path_params if parameter.param.where == "path" else query
-        raw = source.get(parameter.param.name)
+        raw = sources[parameter.param.where].get(parameter.param.name)
         if raw is None or (raw == "" and not parameter.required):
             if parameter.required:
                 raise RequestValidationError({"missing": [{parameter.param.name: "required"}]})
