@@ -8,7 +8,7 @@
 - `teller`      tells a connection: its links, and its JSON from what was encoded before
 - `errors`      the one table from errors to statuses, and the envelope
 - `connections`, `credentials`, `browser`, `actions`, `manage`, `pages`   the handlers, one file for each resource
-- `token_exchange`   a credential by RFC 8693, whose requests and answers are OAuth's and not the API's
+- `token_exchange`, `token_request`   a credential by RFC 8693, whose requests and answers are OAuth's, not the API's
 - `describe`    `/openapi.json` and `/docs`, from the declarations and the structs
 - `app`         the ASGI application: routes, CORS, request ids, limits
 

@@ -1,4 +1,4 @@
-"""A credential as it is read."""
+"""A credential as it is read: as the API has it, and as OAuth does."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from holdfast.http.wire.envelope import Answer
 from holdfast.http.wire.meanings import Epoch
 from holdfast.http.wire.words import AuthType, auth_type
 from holdfast.usecases.credential.read import Read
+
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 
 
 class Credential(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -38,6 +40,29 @@ class GetCredentialResponse(Answer, kw_only=True):
     """A connection's credential."""
 
     data: Credential
+
+
+class TokenResponse(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A successful token exchange (RFC 8693 section 2.2.1). It has no refresh token: the vault keeps that."""
+
+    access_token: str
+    issued_token_type: str = msgspec.field(default_factory=lambda: ACCESS_TOKEN)
+    token_type: str
+    expires_in: int | UnsetType = UNSET
+    scope: str | UnsetType = UNSET
+
+
+def token_response(found: Read, now: int) -> TokenResponse:
+    """How the token in `found` is told as of `now` (ms)."""
+    token = found.token
+    assert token is not None, "somebody asked for the token of a connection without one"
+    assert token.access_token is not None
+    return TokenResponse(
+        access_token=token.access_token.reveal(),
+        token_type=token.token_type or "Bearer",
+        expires_in=UNSET if token.expires_at is None else max(0, token.expires_at - now) // 1000,
+        scope=token.scope or UNSET,
+    )
 
 
 def credential(found: Read) -> Credential:
