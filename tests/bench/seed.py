@@ -81,7 +81,7 @@ async def _fill(settings: Settings) -> tuple[str, str]:
         await connections.import_(scope, vault, "crm", "pipedrive", Import(token=token, settings=settings_))
         if vault.catalog.offers("crm", SANDBOX):
             await connections.import_(scope, vault, "crm", SANDBOX, Import(token=token))
-    return application.id, key
+    return application.id, key or ""
 
 
 def _manifests(directory: Path) -> Path:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-import msgspec
 from msgspec import Meta
-from starlette.responses import Response
 
 from holdfast.http.connections import ONE, ServiceId, UnifiedApi
-from holdfast.http.operations import Api, Call, Param
+from holdfast.http.operations import Api, Call, Param, Versioned
 from holdfast.http.wire.credential import GetCredentialResponse, credential
 from holdfast.usecases.credential.read import read
 
@@ -21,7 +19,6 @@ MinValid = Annotated[
     Param("query", "min_valid_seconds", "How long an access token shall live on; it is refreshed ahead for that.", 60),
 ]
 IfNoneMatch = Annotated[str | None, Param("header", "If-None-Match", "The ETag of the credential that you have.")]
-_encode = msgspec.json.Encoder().encode
 
 
 @api.operation(
@@ -30,7 +27,6 @@ _encode = msgspec.json.Encoder().encode
     "credentialsOne",
     summary="Read credential",
     needs="credentials:read",
-    unchanged=True,
 )
 async def one(
     call: Call,
@@ -38,17 +34,15 @@ async def one(
     unified_api: UnifiedApi,
     min_valid_seconds: MinValid = None,
     if_none_match: IfNoneMatch = None,
-) -> GetCredentialResponse:
+) -> Versioned[GetCredentialResponse]:
     """What the service is called with: an access token that is good now, never a refresh token; for a service without
     OAuth its address, headers and query. Each reading is journalled."""
     known = _tags(if_none_match) if if_none_match else ()
     min_valid = min_valid_seconds * 1000 if min_valid_seconds else None
     found = await read(call.consumer, call.vault, unified_api, service_id, min_valid=min_valid, known=known)
-    headers = {"ETag": f'"{found.version}"'}
     if found.version in known:
-        return Response(status_code=304, headers=headers)  # type: ignore[return-value]
-    body = _encode(GetCredentialResponse(data=credential(found)))
-    return Response(body, headers=headers, media_type="application/json")  # type: ignore[return-value]
+        return Versioned(found.version, None)
+    return Versioned(found.version, GetCredentialResponse(data=credential(found)))
 
 
 def _tags(listed: str) -> tuple[str, ...]:

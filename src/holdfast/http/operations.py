@@ -14,9 +14,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -33,6 +34,8 @@ from holdfast.usecases.vault import Vault
 
 Security = Literal["key", "admin", "none"]
 QUERY_LIMIT = 16_384
+NOT_MODIFIED = 304
+T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
 _JSON = (b"content-type", b"application/json")
 
@@ -61,6 +64,17 @@ class Body:
     required: bool = True
     documented: Any = None
     lenient: bool = False
+
+
+@dataclass(slots=True)
+class Versioned(Generic[T]):
+    """An answer that has an entity tag (RFC 9110 section 8.8.3); without an answer, the one that the caller has."""
+
+    version: str
+    answer: T | None
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        return [(b"etag", b'"%s"' % self.version.encode())]
 
 
 @dataclass(slots=True)
@@ -118,7 +132,7 @@ class Operation:
     body: tuple[str, Any, Body] | None
     returns: Any
     errors: tuple[int, ...]
-    unchanged: bool
+    versioned: bool
 
 
 @dataclass
@@ -140,13 +154,13 @@ class Api:
         needs: Action = "connections",
         consumer: bool = True,
         errors: tuple[int, ...] = (400, 401, 402, 404, 422),
-        unchanged: bool = False,
     ) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]:
-        """Declares the decorated handler as the operation. `consumer`: whether the consumer selector is required;
-        `unchanged`: whether a caller that names what it has may be answered 304 (RFC 9110 section 13.1.2)."""
+        """Declares the decorated handler as the operation. `consumer`: whether the consumer selector is required."""
 
         def declare(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
             parameters, body = _signature(handler)
+            returns = get_type_hints(handler)["return"]
+            versioned = get_origin(returns) is Versioned
             self.operations.append(
                 Operation(
                     method=method,
@@ -162,9 +176,9 @@ class Api:
                     consumer=consumer,
                     parameters=parameters,
                     body=body,
-                    returns=get_type_hints(handler)["return"],
+                    returns=get_args(returns)[0] if versioned else returns,
                     errors=errors,
-                    unchanged=unchanged,
+                    versioned=versioned,
                 )
             )
             return handler
@@ -195,9 +209,14 @@ class Endpoint:
         if isinstance(answer, Response):
             await answer(scope, receive, send)
             return
-        body = _encode(answer)
-        headers = [_JSON, (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": self._operation.status, "headers": headers})
+        status, headers = self._operation.status, []
+        if isinstance(answer, Versioned):
+            headers, answer = answer.headers(), answer.answer
+            status = NOT_MODIFIED if answer is None else status
+        body = b"" if answer is None else _encode(answer)
+        if answer is not None:
+            headers += [_JSON, (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     async def _perform(self, asgi: AsgiScope, receive: Receive) -> Any:
@@ -207,7 +226,7 @@ class Endpoint:
         except WrongKeyError:
             self._guesses.wrong("admin" if operation.security == "admin" else "key", address(asgi))
             raise
-        arguments = asgi["path_params"] if self._plain else _arguments(Request(asgi), operation.parameters, self._once)
+        arguments = asgi["path_params"] if self._plain else _arguments(asgi, operation.parameters, self._once)
         if operation.body:
             name, type_, body = operation.body
             arguments[name] = _decode(await read_json(Request(asgi, receive)), type_, body)
@@ -251,9 +270,10 @@ def single_query(request: Request, names: frozenset[str]) -> dict[str, str]:
     return found
 
 
-def _arguments(request: Request, parameters: tuple[Parameter, ...], once: frozenset[str]) -> dict[str, Any]:
-    query = single_query(request, once) if once and request.scope["query_string"] else {}
-    sources: dict[str, Mapping[str, str]] = {"path": request.path_params, "query": query, "header": request.headers}
+def _arguments(asgi: AsgiScope, parameters: tuple[Parameter, ...], once: frozenset[str]) -> dict[str, Any]:
+    # Most requests have no query, and to read none costs as much as to open a token.
+    query = single_query(Request(asgi), once) if once and asgi["query_string"] else {}
+    sources: dict[str, Mapping[str, str]] = {"path": asgi["path_params"], "query": query, "header": Headers(scope=asgi)}
     found: dict[str, Any] = {}
     for parameter in parameters:
         raw = sources[parameter.param.where].get(parameter.param.name)

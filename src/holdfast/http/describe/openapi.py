@@ -108,7 +108,7 @@ def _responses(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     success: dict[str, Any] = {"description": operation.summary}
     if has_schema(operation):
         success["content"] = _json(schemas.of(operation.returns))
-    unchanged = {"304": {"description": "What the caller has still counts."}} if operation.unchanged else {}
+    unchanged = {"304": {"description": "What the caller has still counts."}} if operation.versioned else {}
     errors = {str(status): ERRORS[status] for status in operation.errors} | {"default": DEFAULT_ERROR}
     # What a person's browser is answered with on its way is a page instead; it asks for those, and programs do not.
     failures = {
