@@ -68,7 +68,8 @@ def seed(directory: Path, database_url: str | None = None, service: str | None =
 async def _fill(settings: Settings) -> tuple[str, str]:
     wiring.prepare(settings)
     async with wiring.open_vault(settings) as vault:
-        application, key = await manage.create_application(vault, "Bench", ("https://app.example.com/done",))
+        application, _ = await manage.create_application(vault, "Bench", ("https://app.example.com/done",))
+        key = (await manage.create_key(vault, application.id, ("connections", "credentials:read"))).api_key
         pairs = [(api, c) for c in vault.catalog.all() for api in c.unified_apis]
         pairs.sort(key=lambda pair: (pair[0], pair[1].id) not in (("crm", "pipedrive"), ("crm", SANDBOX)))
         for api, connector in pairs[:MANIFESTS]:
@@ -80,7 +81,7 @@ async def _fill(settings: Settings) -> tuple[str, str]:
         await connections.import_(scope, vault, "crm", "pipedrive", Import(token=token, settings=settings_))
         if vault.catalog.offers("crm", SANDBOX):
             await connections.import_(scope, vault, "crm", SANDBOX, Import(token=token))
-    return application.id, key
+    return application.id, key or ""
 
 
 def _manifests(directory: Path) -> Path:

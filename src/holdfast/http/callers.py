@@ -47,6 +47,17 @@ async def scope_of(headers: Headers, vault: Vault, *, needs: Action = "connectio
     return scope
 
 
+async def scope_of_key(vault: Vault, key: str) -> Scope:
+    """The scope of an API key that stands elsewhere than in the `Authorization` header. WrongKeyError."""
+    authorization = b"Bearer " + key.encode("latin-1", "replace")
+    return _remembered(vault, authorization) or await _caller(vault, authorization)
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` can name an application or a consumer."""
+    return 0 < len(text) <= ID_LIMIT and text.isascii() and text.isprintable()
+
+
 def _remembered(vault: Vault, authorization: bytes) -> Scope | None:
     """The scope of a key that was looked at within its second."""
     found: Scope | None = vault.recent.fresh(_named(authorization))
@@ -96,7 +107,7 @@ def _selector(sent: Mapping[bytes, bytes], name: bytes) -> str | None:
     if not raw:
         return None
     value = raw.decode("latin-1")
-    if len(value) > ID_LIMIT or not value.isascii() or not value.isprintable():
+    if not is_id(value):
         raise RequestHeadersValidationError(f"{name.decode()} is at most {ID_LIMIT} printable ASCII characters.")
     return value
 

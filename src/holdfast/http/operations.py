@@ -14,9 +14,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -33,15 +34,18 @@ from holdfast.usecases.vault import Vault
 
 Security = Literal["key", "admin", "none"]
 QUERY_LIMIT = 16_384
+NOT_MODIFIED = 304
+T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
 _JSON = (b"content-type", b"application/json")
 
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A path or query parameter. `lenient`: documented as required, and yet the handler can do without it."""
+    """A parameter in the path, the query or a header. `lenient`: documented as required, and yet the handler can do
+    without it."""
 
-    where: Literal["path", "query"]
+    where: Literal["path", "query", "header"]
     name: str
     description: str
     example: Any = None
@@ -60,6 +64,17 @@ class Body:
     required: bool = True
     documented: Any = None
     lenient: bool = False
+
+
+@dataclass(slots=True)
+class Versioned(Generic[T]):
+    """An answer that has an entity tag (RFC 9110 section 8.8.3); without an answer, the one that the caller has."""
+
+    version: str
+    answer: T | None
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        return [(b"etag", b'"%s"' % self.version.encode())]
 
 
 @dataclass(slots=True)
@@ -117,6 +132,7 @@ class Operation:
     body: tuple[str, Any, Body] | None
     returns: Any
     errors: tuple[int, ...]
+    versioned: bool
 
 
 @dataclass
@@ -143,6 +159,8 @@ class Api:
 
         def declare(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
             parameters, body = _signature(handler)
+            returns = get_type_hints(handler)["return"]
+            versioned = get_origin(returns) is Versioned
             self.operations.append(
                 Operation(
                     method=method,
@@ -158,8 +176,9 @@ class Api:
                     consumer=consumer,
                     parameters=parameters,
                     body=body,
-                    returns=get_type_hints(handler)["return"],
+                    returns=get_args(returns)[0] if versioned else returns,
                     errors=errors,
+                    versioned=versioned,
                 )
             )
             return handler
@@ -190,9 +209,14 @@ class Endpoint:
         if isinstance(answer, Response):
             await answer(scope, receive, send)
             return
-        body = _encode(answer)
-        headers = [_JSON, (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": self._operation.status, "headers": headers})
+        status, headers = self._operation.status, []
+        if isinstance(answer, Versioned):
+            headers, answer = answer.headers(), answer.answer
+            status = NOT_MODIFIED if answer is None else status
+        body = b"" if answer is None else _encode(answer)
+        if answer is not None:
+            headers += [_JSON, (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     async def _perform(self, asgi: AsgiScope, receive: Receive) -> Any:
@@ -200,9 +224,9 @@ class Endpoint:
         try:
             scope = await self._scope(asgi["headers"])
         except WrongKeyError:
-            self._guesses.wrong("admin" if operation.security == "admin" else "key", _address(asgi))
+            self._guesses.wrong("admin" if operation.security == "admin" else "key", address(asgi))
             raise
-        arguments = asgi["path_params"] if self._plain else _arguments(Request(asgi), operation.parameters, self._once)
+        arguments = asgi["path_params"] if self._plain else _arguments(asgi, operation.parameters, self._once)
         if operation.body:
             name, type_, body = operation.body
             arguments[name] = _decode(await read_json(Request(asgi, receive)), type_, body)
@@ -218,7 +242,7 @@ class Endpoint:
         return Scope("", Caller.own("admin") if operation.security == "admin" else Caller("browser"))
 
 
-def _address(asgi: AsgiScope) -> str:
+def address(asgi: AsgiScope) -> str:
     """Where the connection comes from: the caller, or the proxy in front."""
     client: tuple[str, int] | None = asgi.get("client")
     return client[0] if client else ""
@@ -246,12 +270,13 @@ def single_query(request: Request, names: frozenset[str]) -> dict[str, str]:
     return found
 
 
-def _arguments(request: Request, parameters: tuple[Parameter, ...], once: frozenset[str]) -> dict[str, Any]:
-    query = single_query(request, once) if once else {}
+def _arguments(asgi: AsgiScope, parameters: tuple[Parameter, ...], once: frozenset[str]) -> dict[str, Any]:
+    # Most requests have no query, and to read none costs as much as to open a token.
+    query = single_query(Request(asgi), once) if once and asgi["query_string"] else {}
+    sources: dict[str, Mapping[str, str]] = {"path": asgi["path_params"], "query": query, "header": Headers(scope=asgi)}
     found: dict[str, Any] = {}
     for parameter in parameters:
-        source: Mapping[str, str] = request.path_params if parameter.param.where == "path" else query
-        raw = source.get(parameter.param.name)
+        raw = sources[parameter.param.where].get(parameter.param.name)
         if raw is None or (raw == "" and not parameter.required):
             if parameter.required:
                 raise RequestValidationError({"missing": [{parameter.param.name: "required"}]})

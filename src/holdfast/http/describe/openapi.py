@@ -17,6 +17,7 @@ from holdfast.http.operations import Operation, Parameter, Security
 
 TAGS = {
     "Connections": "The connections of a consumer.",
+    "Credentials": "What a connection's service is called with, for API keys with the scope `credentials:read`.",
     "Vault": "Steps of an authorization that a product takes part in.",
     "Management": "Applications, API keys and integrations; for the operator's admin token.",
 }
@@ -107,13 +108,14 @@ def _responses(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     success: dict[str, Any] = {"description": operation.summary}
     if has_schema(operation):
         success["content"] = _json(schemas.of(operation.returns))
+    unchanged = {"304": {"description": "What the caller has still counts."}} if operation.versioned else {}
     errors = {str(status): ERRORS[status] for status in operation.errors} | {"default": DEFAULT_ERROR}
     # What a person's browser is answered with on its way is a page instead; it asks for those, and programs do not.
     failures = {
         status: {"description": text, "content": _json({"$ref": REFS + name})}
         for status, (name, text) in errors.items()
     }
-    return {str(operation.status): success, **failures}
+    return {str(operation.status): success, **unchanged, **failures}
 
 
 def _json(schema: Schema) -> dict[str, Any]:
