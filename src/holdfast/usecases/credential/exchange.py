@@ -27,8 +27,8 @@ async def exchange(scope: ConsumerScope, vault: Vault, subject: Subject) -> Subj
     """Obtains a token with the client's or the consumer's own credentials, and stores it.
 
     InvalidStateError if the connector's grant needs a browser, or if the connection was deleted or filled in anew
-    meanwhile; ConnectionSettingsError or
-    OAuthCredentialsNotFoundError if something to exchange is missing, a ProviderError if the provider refuses.
+    meanwhile; ConnectionSettingsError or OAuthCredentialsNotFoundError if something to exchange is missing, a
+    ProviderError if the provider refuses.
     """
     oauth = subject.connector.auth.oauth
     if oauth is None or oauth.grant not in GRANTS:
@@ -62,7 +62,8 @@ async def _exchange(scope: ConsumerScope, vault: Vault, held: Held, stored: Stor
             raise InvalidStateError("The connection's settings were changed, or it was deleted, meanwhile.")
 
     async def keep(answer: Answer) -> Subject:
-        return await complete(scope, vault, await keep_new(scope, vault, held, answer, enable=False, while_=stands))
+        kept = await keep_new(scope, vault, held, credential, answer, enable=False, while_=stands)
+        return await complete(scope, vault, kept)
 
     flow = GRANTS[held.connector.auth.oauth.grant](known, vault.clock.now())
     return await obtain(vault, held, flow, Sent(known.secrets()), keep)

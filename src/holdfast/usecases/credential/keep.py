@@ -28,9 +28,18 @@ log = structlog.get_logger()
 
 
 async def keep_new(
-    scope: ConsumerScope, vault: Vault, subject: Subject, grant: Answer, *, enable: bool, while_: Also | None = None
+    scope: ConsumerScope,
+    vault: Vault,
+    subject: Subject,
+    used: Credential,
+    grant: Answer,
+    *,
+    enable: bool,
+    while_: Also | None = None,
 ) -> Held:
     """Stores a new grant on the subject's connection, which is created if need be. `enable` switches it on.
+
+    `used` is the credential that was opened to ask for it.
 
     `while_` raises InvalidStateError, in the same transaction, where nobody wants the grant any more: it is then
     ended at the provider, and the error goes on.
@@ -47,7 +56,7 @@ async def keep_new(
     except InvalidStateError:
         unwanted = decide(subject.connection).connection
         assert unwanted is not None
-        await revocations.end_stray(scope, vault, subject, unwanted, Credential(token=grant.token))
+        await revocations.end_stray(scope, vault, subject, unwanted, used, grant.token)
         raise
     assert after is not None  # the decision made one
     return subject.holding(after)
@@ -73,7 +82,7 @@ async def keep_refreshed(
 
     before, after = await save(scope, vault, asked, decide)
     if after is before:
-        await revocations.end_stray(scope, vault, asked, asked.connection, replace(used, token=grant.token))
+        await revocations.end_stray(scope, vault, asked, asked.connection, used, grant.token)
     return asked.with_connection(after)
 
 

@@ -48,18 +48,18 @@ async def _redeem(scope: ConsumerScope, vault: Vault, subject: Subject, pending:
 
     async def keep(answer: Answer) -> Subject:
         with_callback = replace(answer, captured={**pending.captured, **answer.captured})
-        held = await keep_new(scope, vault, subject, with_callback, enable=True, while_=stands)
+        held = await keep_new(scope, vault, subject, used, with_callback, enable=True, while_=stands)
         return await complete(scope, vault, held)
 
-    known = await _known(scope, vault, subject, pending)
+    known, used = await _known(scope, vault, subject, pending)
     sent = Sent((*known.secrets(), pending.code, pending.verifier or ""))
     return await obtain(vault, subject, _flow(vault, known, pending), sent, keep)
 
 
-async def _known(scope: ConsumerScope, vault: Vault, subject: Subject, pending: Pending) -> Setup:
+async def _known(scope: ConsumerScope, vault: Vault, subject: Subject, pending: Pending) -> tuple[Setup, Credential]:
     before, credential = await _before(scope, vault, subject)
     held = subject.holding(filled(before, subject.connector, pending.captured))
-    return await setup_with(scope, vault, held, credential)
+    return await setup_with(scope, vault, held, credential), credential
 
 
 def _flow(vault: Vault, known: Setup, pending: Pending) -> TokenFlow:
