@@ -15,7 +15,7 @@ from traces import rows, traces
 from holdfast.testing.asgi import call
 from holdfast.testing.browser import Browser
 from holdfast.testing.harness import PROVIDER_URL, PUBLIC_URL, RETURN_TO, SERVICE, Deployment
-from holdfast.testing.provider import RawAnswer, say
+from holdfast.testing.provider import RawAnswer, say, stall
 
 FOREIGN_ISSUERS = {
     "another issuer": "https://login.evil.example",
@@ -190,6 +190,37 @@ async def test_a_callback_belongs_to_its_connector(vault: Deployment) -> None:
 
         assert reply.status == 400
     assert vault.provider.calls["token"] == 0
+
+
+async def test_a_code_that_two_flows_bring_is_redeemed_for_each(vault: Deployment) -> None:
+    """Whoever puts somebody else's code beside a state of their own shares neither the answer nor the grant."""
+    begun, callback = await came_back(vault)
+    theirs, other = await came_back(vault, consumer="user-2")
+    code = dict(parse_qsl(urlsplit(callback).query))["code"]
+    with vault.provider.behave("token", stall(5), times=1):
+        first = asyncio.create_task(vault.open(callback, cookie=begun.cookie))
+        await vault.clock.asleep()
+        second = await vault.open(changed(other, code=code), cookie=theirs.cookie)
+        vault.clock.advance(5)
+        await first
+
+    vault.consumer = "user-2"
+    assert second.parameters["error_type"] == "OAuthCodeExchangeError"
+    assert vault.provider.calls["token"] == 2
+    assert (await vault.connection())["state"] != "callable"
+
+
+async def test_callbacks_of_one_millisecond_are_two_consents(vault: Deployment) -> None:
+    """Two windows of one person end at the same moment: the later grant replaces the earlier, and is announced."""
+    ways = [await came_back(vault) for _ in range(2)]
+
+    replies = await asyncio.gather(*(vault.open(url, cookie=begun.cookie) for begun, url in ways))
+
+    assert [reply.location for reply in replies] == [RETURN_TO, RETURN_TO]
+    assert vault.provider.calls["token"] == 2
+    assert (await vault.events()).count("callable") == 2
+    assert (await vault.connection())["state"] == "callable"
+    assert (await vault.get(f"/vault/connections/crm/{SERVICE}/leads/custom-fields")).status == 200
 
 
 async def test_a_refusal_of_the_person_goes_back_to_the_product(vault: Deployment) -> None:

@@ -292,10 +292,14 @@ def _still_offered(stored: Any, offered: Sequence[str]) -> list[str]:
 
 
 def connected(connection: Connection, token: OAuthToken, now: int) -> Connection:
-    """A new grant arrived: it replaces the old one and clears what was known against it."""
+    """A new grant arrived: it replaces the old one and clears what was known against it.
+
+    Its time names the consent, so it is never that of an earlier one, however soon it came or whatever clock it is by.
+    """
+    last = max(connection.grant.granted_at if connection.grant else 0, connection.revoked_at)
     return replace(
         connection,
-        grant=Grant.of(token, granted_at=now),
+        grant=Grant.of(token, granted_at=max(now, last + 1)),
         unreadable_at=0,
         revoked_at=0,
         pending_until=0,
