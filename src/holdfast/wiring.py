@@ -7,8 +7,9 @@ import contextlib
 import gc
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import NoReturn
 
 import structlog
 from starlette.applications import Starlette
@@ -37,6 +38,7 @@ from holdfast.usecases.flight import Flights
 from holdfast.usecases.manage import applications
 from holdfast.usecases.recent import Recent
 from holdfast.usecases.vault import Keys, Vault
+from holdfast.worker.endless import without_end
 
 log = structlog.get_logger()
 
@@ -176,8 +178,12 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
 @contextlib.asynccontextmanager
 async def _housekeeping(vault: Vault) -> AsyncIterator[None]:
     """What this process keeps for a moment it also gives up, whether a worker runs in it or not."""
-    kept = (vault.recent.keep_short(), vault.store.journal.keep_drained(), vault.store.keyring.keep_following())
-    tasks = [asyncio.create_task(work) for work in kept]
+    kept: dict[str, Callable[[], Awaitable[NoReturn]]] = {
+        "memory": vault.recent.keep_short,
+        "journal": vault.store.journal.keep_drained,
+        "instance key": vault.store.keyring.keep_following,
+    }
+    tasks = [asyncio.create_task(without_end(vault.clock, name, work)) for name, work in kept.items()]
     try:
         yield
     finally:
