@@ -152,6 +152,9 @@ class _File:
         except BlockingIOError:
             os.close(file._descriptor)
             return None
+        if not os.fstat(file._descriptor).st_nlink:  # taken and removed between our opening and our lock
+            os.close(file._descriptor)
+            return None
         return file
 
     def write(self, line: bytes) -> None:
@@ -165,7 +168,10 @@ class _File:
     def entries(self) -> list[_Entry]:
         """What stands in the file; a line that a dying machine or a full disk cut short never let anything be used."""
         found = []
-        for line in self._path.read_bytes().splitlines():
+        with open(self._descriptor, "rb", closefd=False) as file:
+            file.seek(0)  # not by the path: whoever tidies up may have taken the name away, and not the lines
+            lines = file.read().splitlines()
+        for line in lines:
             try:
                 found.append(_decode(line))
             except msgspec.DecodeError:
