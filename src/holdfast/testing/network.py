@@ -93,7 +93,7 @@ class FakeNetwork:
         if app is None or fault == "refused":
             raise NoAnswer(f"{request.host} could not be reached.", may_have_acted=False)
         if fault == "timeout":
-            raise NoAnswer(f"{request.host} did not answer in time.", may_have_acted=True)
+            raise NoAnswer(f"{request.host} did not answer in time.", may_have_acted=True, late=True)
         return app, fault == "lost"
 
 

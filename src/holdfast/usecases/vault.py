@@ -12,6 +12,7 @@ from holdfast.store import Store
 from holdfast.store.attempts import Terms
 from holdfast.usecases.bell import Bell
 from holdfast.usecases.flight import Flights
+from holdfast.usecases.pace import Pace
 from holdfast.usecases.recent import Recent
 
 
@@ -42,6 +43,7 @@ class Vault:
     recent: Recent
     bell: Bell
     lease: Terms = field(default_factory=Terms)
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def secure(self) -> bool:
