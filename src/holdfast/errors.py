@@ -14,6 +14,8 @@
     │   │   └── ConnectionNotFoundError
     │   ├── ConflictError
     │   ├── InvalidStateError           the connection is not in a state that allows this
+    │   ├── BlockedByPolicyError        the operator does not let this call through
+    │   ├── IdempotencyKeyReusedError   the key names another request
     │   └── OAuthRedirectUriError, OAuthInvalidStateError
     ├── ConsumerError                   the end customer must act (reconnect, fill in a setting)
     │   ├── ConnectionSettingsError
@@ -131,6 +133,14 @@ class ConflictError(CallerError):
 
 class InvalidStateError(CallerError):
     """The connection is not in a state that allows this."""
+
+
+class BlockedByPolicyError(CallerError):
+    """The operator does not let this call through the proxy."""
+
+
+class IdempotencyKeyReusedError(CallerError):
+    """This Idempotency-Key came with another request before. A key names one request."""
 
 
 class OAuthRedirectUriError(CallerError):

@@ -15,7 +15,6 @@ from holdfast.testing.provider.api import Call
 from holdfast.testing.provider.crm import Crm
 from holdfast.testing.provider.files import Files
 from holdfast.testing.provider.received import Received
-from holdfast.testing.provider.shape import Shape
 
 METHODS = ("GET", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 BASE = "http://127.0.0.1:9000/api/v1"
@@ -34,10 +33,10 @@ def mirror() -> tuple[ApiRoute, ...]:
     return tuple(ApiRoute(method, "/api/v1/mirror", mirrored) for method in (*METHODS, "HEAD"))
 
 
-def mirroring(clock: TestClock, *more: ApiRoute, shape: Shape | None = None) -> SandboxProvider:
+def mirroring(clock: TestClock, *more: ApiRoute) -> SandboxProvider:
     """The sandbox CRM with `/mirror`, files, and `more`."""
     routes = [*Crm().routes(), *Files().routes(), *mirror(), *more]
-    return SandboxProvider(clock=clock, api=routes, **({"shape": shape} if shape else {}))
+    return SandboxProvider(clock=clock, api=routes)
 
 
 async def proxy(

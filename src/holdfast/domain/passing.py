@@ -6,6 +6,7 @@ cookies of its own origin. What a service says to browsers about an origin is no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urljoin
@@ -20,7 +21,7 @@ _HOP: Final = frozenset((
 # Of a request: who asks the vault, from where and through what, and the framing of its body, which is written anew.
 _ENDS_HERE: Final = _HOP | frozenset((
     b"authorization", b"cookie", b"cookie2", b"host", b"content-length", b"expect", b"forwarded", b"via", b"x-real-ip",
-    b"origin", b"referer",
+    b"origin", b"referer", b"idempotency-key",
 ))  # fmt: skip
 _ENDS_HERE_FROM: Final = (b"x-apideck-", b"x-forwarded-", b"proxy-", b"sec-", b"access-control-", b"cf-")
 # Of an answer: cookies, and what a browser would take for a rule about the vault's own origin or its cache.
@@ -31,6 +32,10 @@ _STAYS_THERE: Final = _HOP | frozenset((
     b"cache-control", b"pragma", b"expires", b"age", b"date",
 ))  # fmt: skip
 _STAYS_THERE_FROM: Final = (b"access-control-", b"x-apideck-", b"proxy-", b"holdfast-")
+# A word of an API, such as `leads`, `custom-fields`, `v2.1` or `$metadata`; everything else may name somebody.
+_WORD: Final = re.compile(r"v\d{1,3}(?:\.\d{1,3})?|\d(?:\.\d)?|[$_]?[A-Za-z]+(?:[._-][A-Za-z]+)*")
+WORD_LIMIT: Final = 32
+VALUE: Final = "{}"
 _NO_BODY: Final = frozenset((204, 205, 304))
 
 
@@ -60,6 +65,13 @@ def back(status: int, headers: Iterable[Raw], url: str, *, bodiless: bool) -> li
             continue
         passed.append((name, _absolute(url, value) if name == b"location" else value))
     return passed
+
+
+def without_values(path: str) -> str:
+    """A URL's path for the journal: `{}` in place of what is no word of an API, such as ids, addresses and names with
+    digits; of a very long one the beginning."""
+    segments = path.split("/", 17)[:17]
+    return "/".join(s if not s or (len(s) <= WORD_LIMIT and _WORD.fullmatch(s)) else VALUE for s in segments)
 
 
 def _named_by_connection(headers: Iterable[Raw]) -> frozenset[bytes]:

@@ -30,12 +30,14 @@ _DOTS: Final = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?=[/;]|$)", re.IGNORECASE)
 @dataclass(frozen=True, slots=True, repr=False)
 class Asked:
     """What a caller wants of the service. `url` may be a path below the connector's base URL, and may hold
-    `{setting}` placeholders; `authorization` takes the place of the connection's credential."""
+    `{setting}` placeholders; `authorization` takes the place of the connection's credential; `idempotency_key` names
+    a write that may be asked for again."""
 
     method: str
     url: str
     headers: Mapping[str, str]
     authorization: str | None = None
+    idempotency_key: str | None = None
 
 
 def forwarded(setup: Setup, asked: Asked, body: bytes | None = None) -> Request:
@@ -147,6 +149,8 @@ def _common(setup: Setup, asked: Asked, url: str) -> tuple[dict[str, str], dict[
     for name, value in api.headers.items():
         if name.lower() not in headers and (rendered := render_header(value, setup.values)):
             headers[name.lower()] = rendered
+    if asked.idempotency_key is not None and api.idempotency_key is not None:
+        headers[api.idempotency_key.lower()] = asked.idempotency_key
     if not api.query:
         return headers, {}
     given = {unquote_plus(member.partition("=")[0]) for member in urlsplit(url).query.split("&")}

@@ -12,7 +12,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.errors import EntityNotFoundError, HoldfastError, MethodNotAllowedError
-from holdfast.http import actions, browser, connections, errors, manage, probes, proxy
+from holdfast.http import actions, browser, connections, errors, manage, policies, probes, proxy
 from holdfast.http.describe.openapi import openapi
 from holdfast.http.guesses import Guesses
 from holdfast.http.operations import Operation, route
@@ -55,7 +55,7 @@ Added = tuple[tuple[bytes, bytes], ...]
 
 def operations() -> list[Operation]:
     """Every operation that is declared."""
-    parts = (connections.api, browser.api, browser.own, actions.api, proxy.api, manage.api)
+    parts = (connections.api, browser.api, browser.own, actions.api, proxy.api, manage.api, policies.api)
     return [operation for part in parts for operation in part.operations]
 
 

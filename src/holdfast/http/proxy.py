@@ -16,17 +16,21 @@ from starlette.types import Scope as AsgiScope
 
 from holdfast.domain import passing
 from holdfast.domain.door import Upload
+from holdfast.domain.tenancy import ConsumerScope
 from holdfast.errors import PayloadTooLargeError, RequestHeadersValidationError
 from holdfast.grants.forward import Asked
+from holdfast.http.callers import ID_LIMIT
 from holdfast.http.operations import Api, Call, Header
-from holdfast.usecases.proxy.call import Passed, Wanted, proxied
+from holdfast.usecases.proxy.answer import Answered, answer
+from holdfast.usecases.proxy.call import Wanted
 from holdfast.usecases.proxy.find import UNIFIED_API
+from holdfast.usecases.vault import Vault
 
 api = Api("Proxy")
 
 SERVICE_ID, URL = "x-apideck-service-id", "x-apideck-downstream-url"
 METHOD, AUTHORIZATION = "x-apideck-downstream-method", "x-apideck-downstream-authorization"
-TIMEOUT = "x-apideck-timeout"
+TIMEOUT, IDEMPOTENCY_KEY = "x-apideck-timeout", "idempotency-key"
 HEADERS: Final = (
     Header(SERVICE_ID, "The connector's id.", "acme-crm", required=True),
     Header(UNIFIED_API, "The unified API, if the consumer has the service under several.", "crm"),
@@ -37,9 +41,12 @@ HEADERS: Final = (
     Header(METHOD, "The method to call it with, if not that of the request.", "GET"),
     Header(AUTHORIZATION, "Sent as Authorization in place of the connection's credential.", "Bearer 4f8a1c"),
     Header(TIMEOUT, "Milliseconds to the head of the answer; 28000 unless given.", "28000"),
+    Header(IDEMPOTENCY_KEY, "Names a write, which is then done once however often it is sent.", "5f1c9a3e-order-7731"),
 )  # fmt: skip
 METHODS: Final = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
-_DECISIVE: Final = frozenset(name.encode() for name in (SERVICE_ID, UNIFIED_API, URL, METHOD, AUTHORIZATION, TIMEOUT))
+_DECISIVE: Final = frozenset(name.encode() for name in (
+    SERVICE_ID, UNIFIED_API, URL, METHOD, AUTHORIZATION, TIMEOUT, IDEMPOTENCY_KEY,
+))  # fmt: skip
 _FRAMING: Final = frozenset((b"content-length", b"transfer-encoding"))
 # Seconds, and what is waited for at most.
 PATIENCE, LONGEST = 28.0, 600.0
@@ -56,7 +63,7 @@ _THEIR_ERROR: Final = (b"x-apideck-downstream-error", b"true")
 
 async def _forward(call: Call) -> Response:
     """Sends the request to the service, with the credential of the consumer's connection on it."""
-    return Forwarded(call)
+    return Forwarded(call.consumer, call.vault)
 
 
 for _method in METHODS:
@@ -74,15 +81,18 @@ for _method in METHODS:
 class Forwarded(Response):
     """The answer of a proxied call. The call is made when the answer is sent."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, caller: ConsumerScope, vault: Vault) -> None:
         super().__init__()
-        self._call = call
+        self._caller, self._vault = caller, vault
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         caller = _Caller(scope, receive)
         try:
-            async with proxied(self._call.consumer, self._call.vault, await _wanted(scope, caller)) as passed:
-                await _pass(passed, scope["method"], caller, send)
+            said, length = _said(scope["headers"])
+            named = _required(said, SERVICE_ID), said.get(UNIFIED_API)
+            wanted = await _wanted(scope, said, length, caller)
+            async with answer(self._caller, self._vault, *named, wanted) as answered:
+                await _pass(answered, scope["method"], caller, send)
         except _Left:
             return  # there is nobody to tell
         except asyncio.CancelledError:
@@ -171,7 +181,7 @@ async def _after(held: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[byt
         yield piece
 
 
-async def _pass(passed: Passed, method: str, caller: _Caller, send: Send) -> None:
+async def _pass(passed: Answered, method: str, caller: _Caller, send: Send) -> None:
     """The answer, piece by piece; its end goes with the last of them where the length says which that is."""
     headers = [*passed.headers(bodiless=method != "HEAD" and passed.bodiless), *_OURS]
     if passed.status >= 400:
@@ -189,18 +199,19 @@ async def _pass(passed: Passed, method: str, caller: _Caller, send: Send) -> Non
         await send({"type": "http.response.body", "body": b""})
 
 
-async def _wanted(scope: AsgiScope, caller: _Caller) -> Wanted:
-    """What the request asks for. RequestHeadersValidationError if it does not say so, or says it twice."""
-    said, length = _said(scope["headers"])
+async def _wanted(scope: AsgiScope, said: dict[str, str], length: int | None, caller: _Caller) -> Wanted:
+    """What the request asks for. RequestHeadersValidationError if it does not say so."""
     method = str(said.get(METHOD) or scope["method"]).upper()
     if method not in METHODS:
         raise RequestHeadersValidationError(f"{METHOD} is one of {', '.join(METHODS)}.")
     if length is not None and length > LARGEST:
         raise PayloadTooLargeError(f"The body is larger than {LARGEST >> 30} GiB.")
-    asked = Asked(method, _required(said, URL), passing.onward(scope["headers"]), said.get(AUTHORIZATION))
-    service_id, seconds = _required(said, SERVICE_ID), _seconds(said.get(TIMEOUT))
+    url, own, key = _required(said, URL), said.get(AUTHORIZATION), said.get(IDEMPOTENCY_KEY)
+    if key is not None and len(key) > ID_LIMIT:
+        raise RequestHeadersValidationError(f"{IDEMPOTENCY_KEY} has at most {ID_LIMIT} characters.")
+    asked, seconds = Asked(method, url, passing.onward(scope["headers"]), own, key), _seconds(said.get(TIMEOUT))
     body, upload = await caller.body(length)
-    return Wanted(service_id, said.get(UNIFIED_API), asked, body, upload, seconds, LARGEST)
+    return Wanted(asked, body, upload, seconds, LARGEST)
 
 
 def _said(headers: list[passing.Raw]) -> tuple[dict[str, str], int | None]:

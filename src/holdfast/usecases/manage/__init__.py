@@ -4,6 +4,7 @@
 - `api_keys`      what they authenticate with, and where each key reaches
 - `deletion`      what ends with an application, and its end
 - `integrations`  the connectors that they offer, each with the application's own OAuth client
+- `policies`      what their proxy lets through
 - `scope`         the operator's scope, and how a change is made without losing somebody else's
 
 A change is a struct: UNSET is not given and stays, None clears. What is told is a struct too (`…Data`), the same for
@@ -30,6 +31,7 @@ from holdfast.usecases.manage.integrations import (
     one_integration,
     put_integration,
 )
+from holdfast.usecases.manage.policies import PolicyData, RuleData, policy, replace_policy
 from holdfast.usecases.manage.scope import operator
 
 __all__ = [
@@ -42,6 +44,8 @@ __all__ = [
     "IntegrationData",
     "KeyBounds",
     "KeyData",
+    "PolicyData",
+    "RuleData",
     "check_redirect_uris",
     "create_application",
     "create_key",
@@ -55,6 +59,8 @@ __all__ = [
     "one_application",
     "one_integration",
     "operator",
+    "policy",
     "put_integration",
+    "replace_policy",
     "update_application",
 ]

@@ -1,8 +1,9 @@
 """One proxied call, from the gate to the last byte of its answer.
 
-The credential is opened only for a request whose URL has been found to be the service's. If the service says that the
-token is dead, it is refreshed and the request sent once more, where its body can be: what was streamed is gone. A
-token that has just been granted is not refreshed again; what is wrong then is not its age.
+The credential is placed only on a request whose URL has been found to be the service's, and that the operator lets
+through. If the service says that the token is dead, it is refreshed and the request sent once more, where its body can
+be: what was streamed is gone. A token that has just been granted is not refreshed again; what is wrong then is not its
+age.
 """
 
 from __future__ import annotations
@@ -24,23 +25,23 @@ from holdfast.domain.exchange import Request, Response
 from holdfast.domain.passing import Raw
 from holdfast.domain.tenancy import ConsumerScope
 from holdfast.errors import (
+    BlockedByPolicyError,
     HoldfastError,
     NoAnswer,
     OutcomeUnknown,
-    RequestLimitError,
     ServiceTooSlow,
     ServiceUnreachable,
+    Unavailable,
 )
 from holdfast.grants.call import says_token_is_dead
 from holdfast.grants.echo import Echo
 from holdfast.grants.forward import Asked, carried, forwarded, needs_body
-from holdfast.grants.lifetime import seconds_to_wait
 from holdfast.usecases.credential.downstream import REQUESTS, UNREACHABLE, note
 from holdfast.usecases.credential.refresh import can_be_refreshed
 from holdfast.usecases.credential.setup import setup_with
 from holdfast.usecases.credential.use import PROXY, admitted, use, use_again
-from holdfast.usecases.proxy.find import find
-from holdfast.usecases.subject import Held
+from holdfast.usecases.proxy.pacing import heed, learn
+from holdfast.usecases.subject import Held, Subject, policy_of
 from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
@@ -53,11 +54,10 @@ LOOKED_AT: Final = 16 * 1024
 # Seconds that a service may be silent in the middle of its answer, at least; an answer ends after an hour.
 SILENCE: Final = 60.0
 TOTAL: Final = 3600.0
-TOO_MANY: Final = 429
 
 CALLS = Counter("holdfast_proxied_calls", "Calls of services for callers of the proxy.", ["outcome"])
 _answered, _unreachable = REQUESTS.labels("answered"), REQUESTS.labels("unreachable")
-_passed, _replayed, _limited, _echoed = (CALLS.labels(o) for o in ("passed", "replayed", "limited", "echoed"))
+_passed, _replayed, _echoed = (CALLS.labels(o) for o in ("passed", "replayed", "echoed"))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -65,30 +65,29 @@ class Wanted:
     """A proxied call as its caller wants it. `body` can be sent again, an `upload` cannot; `timeout` is in seconds,
     to the head of the answer; `largest` is what its body may have, in bytes."""
 
-    service_id: str
-    unified_api: str | None
     asked: Asked
     body: bytes | None = None
     upload: Upload | None = None
     timeout: float = 28.0
     largest: int | None = None
+    total: float = TOTAL
 
     @property
     def limits(self) -> Limits:
         return Limits(
-            total=TOTAL, head=self.timeout, silence=max(self.timeout, SILENCE), body=self.largest,
+            total=self.total, head=self.timeout, silence=max(self.timeout, SILENCE), body=self.largest,
             connect=min(self.timeout, STREAM.connect),
         )  # fmt: skip
 
 
 @contextlib.asynccontextmanager
-async def proxied(scope: ConsumerScope, vault: Vault, wanted: Wanted) -> AsyncIterator[Passed]:
+async def proxied(scope: ConsumerScope, vault: Vault, subject: Subject, wanted: Wanted) -> AsyncIterator[Passed]:
     """The service's answer, whatever its status, as soon as its head is there.
 
     What the gate raises, and what is wrong with the URL (`grants.forward.forwarded`); RequestLimitError while the
     service wants to be left alone; ServiceUnreachable, ServiceTooSlow or OutcomeUnknown if it gave no answer.
     """
-    call = Proxying(scope, vault, wanted)
+    call = Proxying(scope, vault, subject, wanted)
     try:
         await call.begin()
         yield Passed(call)
@@ -99,8 +98,8 @@ async def proxied(scope: ConsumerScope, vault: Vault, wanted: Wanted) -> AsyncIt
 class Proxying:
     """A proxied call under way: what is known of it, and the one exchange that is open."""
 
-    def __init__(self, scope: ConsumerScope, vault: Vault, wanted: Wanted) -> None:
-        self._scope, self._vault, self.wanted = scope, vault, wanted
+    def __init__(self, scope: ConsumerScope, vault: Vault, subject: Subject, wanted: Wanted) -> None:
+        self._scope, self._vault, self._subject, self.wanted = scope, vault, subject, wanted
         self._exchange: AbstractAsyncContextManager[Answer] | None = None
         self._pieces: AsyncIterator[bytes] | None = None
         self._ahead = b""
@@ -135,32 +134,40 @@ class Proxying:
             raise
 
     async def _used(self) -> tuple[Held, Credential]:
-        wanted = self.wanted
-        subject = await find(self._scope, self._vault, wanted.service_id, wanted.unified_api)
-        if wanted.asked.authorization is not None:
-            return await admitted(self._scope, self._vault, subject, PROXY), Credential()
-        return await use(self._scope, self._vault, subject, PROXY)
+        if self.wanted.asked.authorization is not None:
+            return await admitted(self._scope, self._vault, self._subject, PROXY), Credential()
+        return await use(self._scope, self._vault, self._subject, PROXY)
 
     async def _send(self, held: Held, credential: Credential) -> None:
         known = await setup_with(self._scope, self._vault, held, credential)
         request = forwarded(known, self.wanted.asked, self.wanted.body)
+        policy = await policy_of(self._scope, self._vault)
+        if policy.rules and not policy.admits(
+            held.connector.id, request.method, request.url, self.wanted.asked.headers
+        ):
+            raise BlockedByPolicyError()
         self.held, self.known, self.request = held, known, request
         self.endpoint = (held.connection.id, request.method, request.url.partition("?")[0])
-        self._heed_pace()
-        exchange = self._vault.door.open(request, self.wanted.upload, limits=self.wanted.limits)
+        heed(self._vault, self.endpoint)
+        exchange, status = self._vault.door.open(request, self.wanted.upload, limits=self.wanted.limits), None
         try:
             self.answer = await exchange.__aenter__()
+            self._exchange, status = exchange, self.answer.status
         except NoAnswer as error:
             if error.retryable:
                 await self._saw(held, down=True)
             raise _unanswered(error, request) from None
-        self._exchange = exchange
+        finally:
+            self._journal(held, request, status)
 
-    def _heed_pace(self) -> None:
-        left = self._vault.pace.left(self.endpoint, self._vault.clock.now())
-        if left:
-            _limited.inc()
-            raise RequestLimitError("The service wants to be left alone for a moment.", retry_after=-(-left // 1000))
+    def _journal(self, held: Held, request: Request, status: int | None) -> None:
+        """The line of a call, however it ended. It cannot undo the call any more if it cannot be written."""
+        at = urlsplit(request.url)
+        path = passing.without_values(at.path)
+        try:
+            self._vault.store.journal.called(self._scope, held.connection, request.method, at.netloc, path, status)
+        except Unavailable:
+            log.critical("call_not_journalled", connection=held.connection.id, method=request.method, status=status)
 
     async def _is_refused(self, held: Held) -> bool:
         """Whether the answer says that the token is dead, and a refresh may help."""
@@ -198,11 +205,8 @@ class Proxying:
         """What the answer shows of the service, and of how it wants to be treated."""
         status = self.answer.status
         _passed.inc()
+        learn(self._vault, held, self.endpoint, status, _joined(self.answer.headers))
         await self._saw(held, down=status in UNREACHABLE)
-        if status == TOO_MANY:
-            now = self._vault.clock.now()
-            wait = seconds_to_wait(Response(status, _joined(self.answer.headers), b""), now)
-            self._vault.pace.leave_alone(self.endpoint, now, 1000 * (wait or 0))
 
     async def _saw(self, held: Held, *, down: bool) -> None:
         (_unreachable if down else _answered).inc()
@@ -250,7 +254,7 @@ class Passed:
             yield rest
         if self._echo.found:
             _echoed.inc()
-            log.warning("credential_echoed", service=self._call.wanted.service_id, host=_host(self._call.request))
+            log.warning("credential_echoed", service=self._call.held.connector.id, host=_host(self._call.request))
 
 
 def _unanswered(error: NoAnswer, request: Request) -> NoAnswer:
