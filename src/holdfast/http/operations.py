@@ -54,6 +54,16 @@ class Param:
 
 
 @dataclass(frozen=True, slots=True)
+class Header:
+    """A header that a handler reads for itself, as `/openapi.json` describes it."""
+
+    name: str
+    description: str
+    example: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Body:
     """The request body. `documented` is the schema that `/openapi.json` shows in place of the one that is read.
 
@@ -132,7 +142,9 @@ class Operation:
     body: tuple[str, Any, Body] | None
     returns: Any
     errors: tuple[int, ...]
-    versioned: bool
+    versioned: bool = False
+    headers: tuple[Header, ...] = ()
+    streams: bool = False
 
 
 @dataclass
@@ -154,8 +166,11 @@ class Api:
         needs: Action = "connections",
         consumer: bool = True,
         errors: tuple[int, ...] = (400, 401, 402, 404, 422),
+        headers: tuple[Header, ...] = (),
+        streams: bool = False,
     ) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]:
-        """Declares the decorated handler as the operation. `consumer`: whether the consumer selector is required."""
+        """Declares the decorated handler as the operation. `consumer`: whether the consumer selector is required;
+        `streams`: whether its bodies may be anything, which the handler deals with."""
 
         def declare(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
             parameters, body = _signature(handler)
@@ -179,6 +194,8 @@ class Api:
                     returns=get_args(returns)[0] if versioned else returns,
                     errors=errors,
                     versioned=versioned,
+                    headers=headers,
+                    streams=streams,
                 )
             )
             return handler
@@ -252,7 +269,7 @@ def route(operation: Operation, vault: Vault, admin_token: str, teller: Teller, 
     """The route that performs `operation`."""
     endpoint = Endpoint(operation, vault, admin_token, teller, guesses)
     made = Route(operation.path, endpoint, methods=[operation.method])
-    if made.methods:
+    if made.methods and operation.method != "HEAD":
         # Starlette answers HEAD wherever it answers GET; a link scanner's HEAD must not spend a state.
         made.methods.discard("HEAD")
     return made
