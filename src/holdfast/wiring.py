@@ -186,6 +186,8 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
 async def working(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Vault]:
     """An open vault with the worker beside it. What its node has left behind is taken up before anybody is served."""
     failpoints.arm(settings.failpoint)
+    if settings.failpoint:
+        log.warning("failpoints_armed", what=settings.failpoint)
     async with open_vault(settings, clock=clock) as vault:
         await vault.locks.check()
         await recovery.recover(vault)
