@@ -37,8 +37,7 @@ async def take_up(vault: Vault, entry: Entry) -> Held | None:
         kept = await _stored(vault, entry)
     except (Unavailable, ConflictError):
         raise
-    except Exception as error:
-        # It does not open, its integration is gone, or it is read wrongly: no reason to serve nobody for it.
+    except Exception as error:  # noqa: BLE001 - gone, unreadable or read wrongly: no reason to serve nobody for it
         entry.set_aside(type(error).__name__)
         return None
     await failpoints.at("recovery.stored")
