@@ -7,12 +7,15 @@ import json
 
 import pytest
 from accounts import open_account
+from nodes import Deploy
 from reading import ONE, PATH, journalled, newest, reader
 from structlog.testing import capture_logs
 from watched_database import watched
 
+from holdfast.testing.clock import TestClock
 from holdfast.testing.harness import SERVICE, Deployment, Reply
-from holdfast.testing.provider import RawAnswer, fail, say
+from holdfast.testing.provider import RawAnswer, SandboxProvider, Shape, TokenAnswer, fail, say
+from holdfast.testing.provider.crm import SCOPES
 
 HOUR = 3600
 REFRESHES = "token:refresh_token"
@@ -233,6 +236,34 @@ async def test_a_token_serves_on_when_it_cannot_be_refreshed_ahead(vault: Deploy
         reply = await product.get(f"{PATH}?min_valid_seconds=1200")
 
     assert reply.data["expires_at"] == vault.clock.now() + 600_000
+
+
+@pytest.mark.parametrize(("id", "api"), [("pipedrive", "crm"), ("exact-online", "accounting")])
+async def test_after_its_time_there_is_a_newer_one(vault: Deployment, id: str, api: str) -> None:
+    """Until `refresh_after` it is the same token, and a moment later another one: nobody asks too early in vain."""
+    account = await open_account(vault, id, api)
+    await account.take_over(credentials=account.tokens(expires_in=600), settings=dict(account.example.settings))
+    product, path = await reader(vault), f"{account.path}/credentials"
+    first = (await product.get(path)).data
+    vault.clock.advance((first["refresh_after"] - vault.clock.now()) / 1000)
+    until = (await product.get(path)).data
+    vault.clock.advance(0.001)
+    later = (await product.get(path)).data
+
+    assert until == first
+    assert later["access_token"] != first["access_token"]
+
+
+async def test_a_token_whose_end_nobody_knows_is_read_without_one(deploy: Deploy) -> None:
+    """There is nothing to say of its end then, and nothing to refuse."""
+    shape = Shape(scopes=SCOPES, answer=TokenAnswer(expires=None))
+    clock = TestClock()
+    async with deploy(clock=clock, provider=SandboxProvider(clock=clock, shape=shape)) as vault:
+        await vault.connect()
+        data = (await (await reader(vault)).get(f"{PATH}?min_valid_seconds=86400")).data
+
+    assert data["access_token"] == newest(vault).value
+    assert not data.keys() & {"expires_at", "refresh_after"}
 
 
 async def test_a_token_that_nothing_refreshes_is_read_to_its_end(vault: Deployment) -> None:
