@@ -31,7 +31,7 @@ from holdfast.usecases.manage.integrations import (
     one_integration,
     put_integration,
 )
-from holdfast.usecases.manage.policies import PolicyData, RuleData, policy, replace_policy
+from holdfast.usecases.manage.policies import PolicyData, RuleData, change_policy, policy, replace_policy
 from holdfast.usecases.manage.scope import operator
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "KeyData",
     "PolicyData",
     "RuleData",
+    "change_policy",
     "check_redirect_uris",
     "create_application",
     "create_key",
