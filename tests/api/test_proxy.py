@@ -132,6 +132,20 @@ async def test_nothing_is_said_that_the_caller_did_not_say(mirrored: Deployment)
     assert told["headers"].keys() <= {"host", "content-length", "authorization", "user-agent"}
 
 
+async def test_what_the_connector_adds_gives_way_to_the_callers(vault: Deployment) -> None:
+    """A header that every call of the service needs is there, unless the caller has sent its own."""
+    account = await open_account(vault, "github", "issue-tracking")
+    await account.connect()
+    vault.network.requests.clear()
+    own = {"x-github-api-version": "2030-01-01"}
+
+    for headers in ({}, own):
+        await proxy(vault, url="/nothing", headers={"x-apideck-service-id": "github", **headers})
+
+    sent = [{name.lower(): value for name, value in r.headers.items()} for r in vault.network.requests]
+    assert [headers["x-github-api-version"] for headers in sent] == ["2022-11-28", "2030-01-01"]
+
+
 async def test_an_authorization_of_the_callers_own(mirrored: Deployment) -> None:
     """It takes the place of the connection's credential, which is not opened."""
     token = "Bearer of-the-callers-own"

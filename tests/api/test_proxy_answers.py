@@ -6,15 +6,21 @@ import gzip
 import json
 import zlib
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 from nodes import Deploy
 from proxying import BASE, arrived, bearer, mirroring, proxy
 from starlette.responses import Response, StreamingResponse
 from structlog.testing import capture_logs
+from watched_database import with_vault
 
+from holdfast.domain.door import STREAM, Limits, Upload
+from holdfast.domain.exchange import Request
+from holdfast.errors import NoAnswer
 from holdfast.testing.clock import TestClock
 from holdfast.testing.harness import PUBLIC_URL, SERVICE, Deployment
+from holdfast.testing.network import FakeNetwork
 from holdfast.testing.provider import ApiRoute, RawAnswer, drop, fail, redirect, say
 from holdfast.testing.provider.api import Call
 
@@ -167,6 +173,23 @@ async def test_no_answer_to_a_read_may_be_asked_again(mirrored: Deployment, faul
     assert reply.status == (504 if fault == "timeout" else 502)
     assert (reply.body["type_name"], reply.headers["retry-after"]) == ("ConnectorExecutionError", "30")
     assert (await mirrored.connection())["health"] == "degraded"
+
+
+class Distrusted(FakeNetwork):
+    """A network on which the service shows a certificate that is not its own."""
+
+    def open(self, request: Request, upload: Upload | None = None, *, limits: Limits = STREAM) -> Any:
+        raise NoAnswer(f"{request.host} did not show a valid certificate.", may_have_acted=False, retryable=False)
+
+
+async def test_a_fault_that_stays_is_not_tried_again(mirrored: Deployment) -> None:
+    """It is no 5xx, says what it is, and does not degrade the connection."""
+    reply = await proxy(with_vault(mirrored, door=Distrusted()))
+
+    assert (reply.status, reply.body["type_name"]) == (422, "ConnectorExecutionError")
+    assert "certificate" in reply.body["detail"]
+    assert "retry-after" not in reply.headers
+    assert (await mirrored.connection())["health"] == "ok"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])

@@ -11,11 +11,12 @@ import pytest
 from accounts import open_account
 from nodes import another_node
 from proxying import arrived, proxy
-from watched_database import watched
+from watched_database import watched, with_vault
 
 from holdfast.errors import Unavailable
 from holdfast.testing.harness import Deployment, Reply
 from holdfast.testing.provider import RawAnswer, fail, say, stall
+from holdfast.usecases.flight import Flights
 
 LEADS = "api:POST /api/v1/leads"
 BODY = json.dumps({"title": "Fleet contract"}).encode()
@@ -157,6 +158,19 @@ async def test_a_caller_who_leaves_finds_the_answer(mirrored: Deployment) -> Non
         mirrored.clock.advance(10)
         again = await write(mirrored)
 
+    assert (again.status, len(arrived(mirrored))) == (201, 1)
+
+
+async def test_who_waits_too_long_is_told(mirrored: Deployment) -> None:
+    """The answer is kept when it comes, and the same key finds it."""
+    hasty = with_vault(mirrored, flights=Flights(patience=0.05))
+    with mirrored.provider.behave(LEADS, stall(10)):
+        reply = await write(hasty)
+        mirrored.clock.advance(10)
+        await hasty.vault.flights.land()
+    again = await write(hasty)
+
+    assert (reply.status, reply.headers["retry-after"]) == (503, "1")
     assert (again.status, len(arrived(mirrored))) == (201, 1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from nodes import another_node
 from proxying import arrived, proxy
 
 from holdfast.testing.harness import SERVICE, Deployment, Reply
+from holdfast.usecases import manage
+from holdfast.usecases.manage import RuleData
 
 
 async def put(vault: Deployment, *rules: dict[str, Any]) -> Reply:
@@ -91,3 +94,17 @@ async def test_a_policy_of_nobody_is_not_found(mirrored: Deployment) -> None:
     written = await mirrored.manage("PUT", "/applications/nobody/proxy-policy", json={"rules": []})
 
     assert (read.status, written.status) == (404, 404)
+
+
+async def test_rules_that_are_added_at_once_are_all_there(mirrored: Deployment) -> None:
+    """Nobody's is lost."""
+    paths = [f"/api/v1/{number}" for number in range(8)]
+
+    async def add(path: str) -> None:
+        rule = RuleData(effect="block", path=path)
+        await manage.change_policy(mirrored.vault, mirrored.application_id, lambda before: [*before, rule])
+
+    await asyncio.gather(*map(add, paths))
+
+    found = await manage.policy(mirrored.vault, mirrored.application_id)
+    assert sorted(rule.path or "" for rule in found.rules) == paths

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from nodes import Deploy
+from nodes import Deploy, another_node
 from prometheus_client import REGISTRY
 from proxying import arrived, bearer, proxy
 
@@ -45,6 +45,16 @@ async def test_a_dead_token_is_refreshed_and_the_call_made_again(
     assert (reply.status, refreshes(mirrored), counted("replayed")) == (200, 1, before + 1)
     assert [(r.method, r.body) for r in arrived(mirrored)] == [(method, body or b"")] * 2
     assert arrived(mirrored)[1].headers["authorization"] == f"Bearer {bearer(mirrored)}"
+
+
+async def test_a_large_body_is_not_sent_again(mirrored: Deployment) -> None:
+    """It is gone; its caller gets the service's answer, and the next call has a token that is good."""
+    killed(mirrored)
+    body = b"x" * (256 * 1024 + 1)
+
+    first, second = await proxy(mirrored, "POST", body=body), await proxy(mirrored, "POST", body=body)
+
+    assert (first.status, second.status, refreshes(mirrored), len(arrived(mirrored))) == (401, 200, 1, 2)
 
 
 async def test_an_expired_token_is_refreshed_first(mirrored: Deployment) -> None:
@@ -119,8 +129,6 @@ async def test_the_manifest_says_what_a_dead_token_looks_like(tmp_path: Path, de
             "request:\n  base_url", "request:\n  expired: {path: error, codes: [token_expired]}\n  base_url"
         )
         (tmp_path / "connectors" / SERVICE / "connector.yaml").write_text(manifest)
-        from nodes import another_node
-
         async with another_node(vault) as node:
             await node.connect()
             node.clock.advance(300)
@@ -130,6 +138,31 @@ async def test_the_manifest_says_what_a_dead_token_looks_like(tmp_path: Path, de
 
             assert reply.body["success"] is True
             assert refreshes(node) == 1
+
+
+async def test_a_limit_is_told_in_metrics_and_heeded(tmp_path: Path, deploy: Deploy) -> None:
+    """As the headers say that the manifest names: what is left, and when there is more after a 429 without a time."""
+    async with deploy() as vault:
+        word = "rate_limit: {limit: X-Limit, remaining: x-left, reset: x-reset}"
+        manifest = sandbox_manifest(vault.provider.url).replace("request:\n  base", f"request:\n  {word}\n  base")
+        (tmp_path / "connectors" / SERVICE / "connector.yaml").write_text(manifest)
+        async with another_node(vault) as node:
+            await node.connect()
+            before = left_below(0.05), left_below(0.01)
+            said = {"x-limit": "100", "x-left": "5", "x-reset": "30"}
+            with node.provider.behave("api:GET /api/v1/users", say(RawAnswer(200, said, b"{}"))):
+                await proxy(node, url="/users")
+            with node.provider.behave("api:GET /api/v1/users", say(RawAnswer(429, {"x-reset": "30"}))):
+                await proxy(node, url="/users")
+            spared = await proxy(node, url="/users")
+
+    assert (left_below(0.05), left_below(0.01)) == (before[0] + 1, before[1])
+    assert (spared.status, spared.headers["retry-after"]) == (429, "30")
+
+
+def left_below(share: float) -> float:
+    labels = {"service": SERVICE, "le": str(share)}
+    return REGISTRY.get_sample_value("holdfast_rate_limit_left_bucket", labels) or 0
 
 
 async def test_429_comes_back_and_is_heeded(mirrored: Deployment) -> None:

@@ -218,6 +218,20 @@ async def test_a_service_that_is_silent_is_given_up(vault: Live, events: Endless
     await asyncio.wait_for(events.left.wait(), 5)
 
 
+async def test_a_service_that_falls_silent_is_given_up(
+    vault: Live, events: Endless, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of its answer, which is cut off then."""
+    monkeypatch.setattr("holdfast.usecases.proxy.call.SILENCE", 0.2)
+    events.pause = 60
+
+    with pytest.raises(aiohttp.ClientError):
+        async with call(vault, "GET", "/events", **{"x-apideck-timeout": "100"}) as answer:
+            await answer.read()
+
+    await asyncio.wait_for(events.left.wait(), 5)
+
+
 async def test_a_body_that_is_too_large_is_refused(vault: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     """By its length at once; without one as soon as it is; the service gets no whole one."""
     monkeypatch.setattr(proxy, "LARGEST", 1 << 20)

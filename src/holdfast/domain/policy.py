@@ -50,6 +50,7 @@ class Policy:
     """The rules of one application."""
 
     rules: tuple[Rule, ...] = ()
+    version: int = 0
 
     def admits(self, service_id: str, method: str, url: str, headers: Mapping[str, str]) -> bool:
         """Whether a call may be made. Names of `headers` are in lower case."""

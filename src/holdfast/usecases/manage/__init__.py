@@ -33,7 +33,7 @@ from holdfast.usecases.manage.integrations import (
     put_integration,
 )
 from holdfast.usecases.manage.nodes import NodeData, forget_node, silent_nodes
-from holdfast.usecases.manage.policies import PolicyData, RuleData, policy, replace_policy
+from holdfast.usecases.manage.policies import PolicyData, RuleData, change_policy, policy, replace_policy
 from holdfast.usecases.manage.scope import operator
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "NodeData",
     "PolicyData",
     "RuleData",
+    "change_policy",
     "check_redirect_uris",
     "create_application",
     "create_key",

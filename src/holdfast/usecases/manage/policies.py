@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -47,14 +47,23 @@ async def policy(vault: Vault, application_id: str) -> PolicyData:
 
 async def replace_policy(vault: Vault, application_id: str, rules: Sequence[RuleData]) -> PolicyData:
     """Puts these rules in the place of those there are. EntityNotFoundError, RequestValidationError."""
-    scope, made = operator(application_id), Policy(tuple(_rule(vault, rule) for rule in rules))
-    if len(made.rules) > RULES:
-        raise RequestValidationError(f"A policy has at most {RULES} rules.")
+    return await change_policy(vault, application_id, lambda _: rules)
+
+
+async def change_policy(
+    vault: Vault, application_id: str, edit: Callable[[list[RuleData]], Sequence[RuleData]]
+) -> PolicyData:
+    """Puts what `edit` makes of the rules in their place. EntityNotFoundError, RequestValidationError."""
+    scope = operator(application_id)
 
     async def attempt(tx: Store) -> Policy:
         await tenants.application(scope, tx)
-        await policies.replace(scope, tx, made)
-        return made
+        before = await policies.policy(scope, tx)
+        made = tuple(_rule(vault, rule) for rule in edit(_data(before).rules))
+        if len(made) > RULES:
+            raise RequestValidationError(f"A policy has at most {RULES} rules.")
+        await policies.replace(scope, tx, Policy(made, before.version))
+        return Policy(made)
 
     return _data(await change(vault, application_id, attempt))
 

@@ -50,6 +50,7 @@ CREATE TABLE integrations (
 CREATE TABLE proxy_policies (
   application_id TEXT PRIMARY KEY REFERENCES applications (id) ON DELETE CASCADE,
   rules TEXT NOT NULL,
+  version BIGINT NOT NULL,
   updated_at BIGINT NOT NULL
 );
 
