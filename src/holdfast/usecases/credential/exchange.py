@@ -13,11 +13,11 @@ from holdfast.errors import (
 from holdfast.grants.sent import Sent
 from holdfast.grants.token import GRANTS
 from holdfast.grants.token import Granted as Answer
-from holdfast.store import Store, connections
+from holdfast.store import Store, connections, tenants
 from holdfast.store.connections import Stored
 from holdfast.usecases.credential.complete import complete
 from holdfast.usecases.credential.keep import keep_new
-from holdfast.usecases.credential.obtain import Outcome, obtain
+from holdfast.usecases.credential.obtain import Outcome, asking, obtain
 from holdfast.usecases.credential.setup import setup_with
 from holdfast.usecases.subject import Held, Subject
 from holdfast.usecases.vault import Vault
@@ -27,8 +27,8 @@ async def exchange(scope: ConsumerScope, vault: Vault, subject: Subject) -> Subj
     """Obtains a token with the client's or the consumer's own credentials, and stores it.
 
     InvalidStateError if the connector's grant needs a browser, or if the connection was deleted or filled in anew
-    meanwhile; ConnectionSettingsError or OAuthCredentialsNotFoundError if something to exchange is missing, a
-    ProviderError if the provider refuses.
+    meanwhile; ConnectionSettingsError or
+    OAuthCredentialsNotFoundError if something to exchange is missing, a ProviderError if the provider refuses.
     """
     oauth = subject.connector.auth.oauth
     if oauth is None or oauth.grant not in GRANTS:
@@ -61,12 +61,14 @@ async def _exchange(scope: ConsumerScope, vault: Vault, held: Held, stored: Stor
         if now is None or not same or not now.connection.same_settings(held.connection):
             raise InvalidStateError("The connection's settings were changed, or it was deleted, meanwhile.")
 
+    consent = await tenants.number_consent(scope, vault.store)
+
     async def keep(answer: Answer) -> Subject:
-        kept = await keep_new(scope, vault, held, credential, answer, enable=False, while_=stands)
+        kept = await keep_new(scope, vault, held, answer, consent=consent, enable=False, while_=stands, used=credential)
         return await complete(scope, vault, kept)
 
     flow = GRANTS[held.connector.auth.oauth.grant](known, vault.clock.now())
-    return await obtain(vault, held, flow, Sent(known.secrets()), keep)
+    return await obtain(held, flow, asking(vault.door), Sent(known.secrets()), keep)
 
 
 def _require_settings(held: Held) -> None:

@@ -4,6 +4,7 @@
 - `api_keys`      what they authenticate with, and where each key reaches
 - `deletion`      what ends with an application, and its end
 - `integrations`  the connectors that they offer, each with the application's own OAuth client
+- `nodes`         those that died in the middle of a refresh
 - `scope`         the operator's scope, and how a change is made without losing somebody else's
 
 A change is a struct: UNSET is not given and stays, None clears. What is told is a struct too (`…Data`), the same for
@@ -30,6 +31,7 @@ from holdfast.usecases.manage.integrations import (
     one_integration,
     put_integration,
 )
+from holdfast.usecases.manage.nodes import NodeData, forget_node, silent_nodes
 from holdfast.usecases.manage.scope import operator
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "IntegrationData",
     "KeyBounds",
     "KeyData",
+    "NodeData",
     "check_redirect_uris",
     "create_application",
     "create_key",
@@ -52,9 +55,11 @@ __all__ = [
     "every_application",
     "every_integration",
     "every_key",
+    "forget_node",
     "one_application",
     "one_integration",
     "operator",
     "put_integration",
+    "silent_nodes",
     "update_application",
 ]
