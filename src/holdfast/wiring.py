@@ -8,6 +8,7 @@ import gc
 import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -202,7 +203,7 @@ async def _housekeeping(vault: Vault) -> AsyncIterator[None]:
         "memory": vault.recent.keep_short,
         "journal": vault.store.journal.keep_drained,
         "instance key": vault.store.keyring.keep_following,
-        "recovery": lambda: recovery.keep_recovering(vault),
+        "recovery": partial(recovery.keep_recovering, vault),
     }
     tasks = [asyncio.create_task(without_end(vault.clock, name, work)) for name, work in kept.items()]
     try:

@@ -9,13 +9,12 @@ Where the request rests on an access token that has expired, the token is refres
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from functools import partial
 
 import structlog
 
 from holdfast.domain.connection import Connection
-from holdfast.domain.credential import Credential, OAuthToken
+from holdfast.domain.credential import Credential
 from holdfast.domain.manifest.connector import Connector
 from holdfast.domain.tenancy import ConsumerScope
 from holdfast.errors import ConflictError, GrantDeferred, GrantRejected, HoldfastError, IntegrityError, Unavailable
@@ -84,24 +83,21 @@ async def _give_up(
 
 
 async def end_stray(
-    scope: ConsumerScope, vault: Vault, about: Subject, connection: Connection, used: Credential, token: OAuthToken
+    scope: ConsumerScope, vault: Vault, about: Subject, connection: Connection, credential: Credential
 ) -> None:
-    """Ends a `token` that was obtained for `connection` and may not be kept: a newer grant or a deletion came first.
+    """Ends a token that was obtained for `connection` and may not be kept: a newer grant or a deletion came first.
 
-    `connection` is as it was when the token was asked for, and `used` what was opened for that: the client that ends
-    a token is the one that got it. Nobody waits for the provider; a database that is away is waited for.
+    Nobody waits for it. `connection` is as it was when the token was asked for, and `credential` is what was opened for
+    that, with the token in it: the client that ends a token is the one that got it. Unavailable or ConflictError if it
+    could not be written down.
     """
     if not _can_be_ended(connection, about.connector):
         return
-
-    async def owe() -> None:
-        async with vault.store.transaction() as tx:
-            if await tenants.is_there(scope, tx):
-                await revocations.owe(scope, tx, connection, replace(used, token=token))
-            else:  # it was deleted with the wish that its grants live on
-                log.critical("granted_token_lost", service=about.connector.id, reason="application deleted")
-
-    await insist(vault, about.connector.id, owe)
+    async with vault.store.transaction() as tx:
+        if await tenants.is_there(scope, tx):
+            await revocations.owe(scope, tx, connection, credential)
+        else:  # it was deleted with the wish that its grants live on
+            log.critical("granted_token_lost", service=about.connector.id, reason="application deleted")
     vault.bell.ring(revocations.KIND)
 
 

@@ -27,8 +27,8 @@ async def exchange(scope: ConsumerScope, vault: Vault, subject: Subject) -> Subj
     """Obtains a token with the client's or the consumer's own credentials, and stores it.
 
     InvalidStateError if the connector's grant needs a browser, or if the connection was deleted or filled in anew
-    meanwhile; ConnectionSettingsError or OAuthCredentialsNotFoundError if something to exchange is missing, a
-    ProviderError if the provider refuses.
+    meanwhile; ConnectionSettingsError or
+    OAuthCredentialsNotFoundError if something to exchange is missing, a ProviderError if the provider refuses.
     """
     oauth = subject.connector.auth.oauth
     if oauth is None or oauth.grant not in GRANTS:

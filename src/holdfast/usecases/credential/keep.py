@@ -67,11 +67,11 @@ async def keep_new(
         _, after = await _save(scope, vault, subject, decide, _at("redeem.storing", while_))
         await failpoints.at("redeem.stored")
     except InvalidStateError:
-        await revocations.end_stray(scope, vault, subject, granted(subject.connection), used, answer.token)
+        await _end(scope, vault, subject, granted(subject.connection), used, answer)
         raise
     assert after is not None  # the decision made one, or there was one
     if after.consent != consent:
-        await revocations.end_stray(scope, vault, subject, granted(after), used, answer.token)
+        await _end(scope, vault, subject, granted(after), used, answer)
     return subject.holding(after)
 
 
@@ -115,7 +115,7 @@ async def keep_refreshed(
     before, after = await _save(scope, vault, asked, decide, _at("refresh.storing"))
     await failpoints.at("refresh.stored")
     if after is before and judge(after, asked.connection, attempt) == "unwanted":
-        await revocations.end_stray(scope, vault, asked, asked.connection, used, answer.token)
+        await _end(scope, vault, asked, asked.connection, used, answer)
     return asked.with_connection(after)
 
 
@@ -138,6 +138,14 @@ async def _save(
         return await connections.change(scope, vault.store, subject.connector, subject.unified_api, decide, also)
 
     return await insist(vault, subject.connector.id, write)
+
+
+async def _end(
+    scope: ConsumerScope, vault: Vault, subject: Subject, of: Connection, used: Credential, answer: Answer
+) -> None:
+    """Nobody has the token but us, so owing its end is insisted on as well."""
+    stray = replace(used, token=answer.token)
+    await insist(vault, subject.connector.id, lambda: revocations.end_stray(scope, vault, subject, of, stray))
 
 
 def _at(point: str, also: Also | None = None) -> Also:
