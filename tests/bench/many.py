@@ -15,7 +15,7 @@ from tests.bench.seed import Seeded
 
 from holdfast import wiring
 from holdfast.config import Settings
-from holdfast.domain.connection import Connection, Grant
+from holdfast.domain.connection import Connection, connected
 from holdfast.domain.credential import OAuthToken
 from holdfast.store import connections, new_id, rows
 from holdfast.store.seal.box import Box
@@ -52,8 +52,8 @@ async def _fill(settings: Settings, application_id: str, service_id: str, tokens
 def _rows(application_id: str, like: Connection, box: Box, tokens: Iterator[OAuthToken]) -> Iterator[dict[str, Any]]:
     for number, token in enumerate(tokens):
         scope = manage.operator(application_id).of(consumer(number))
-        grant = Grant.of(token, granted_at=token.issued_at)
-        told = replace(like, id=new_id(), consumer_id=scope.consumer_id, grant=grant)
+        told = replace(like, id=new_id(), consumer_id=scope.consumer_id)
+        told = connected(told, token, token.issued_at, like.consent)
         yield {
             **rows.key_of(scope, told.unified_api, told.service_id),
             "id": told.id,

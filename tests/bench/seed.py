@@ -20,6 +20,7 @@ from holdfast.usecases.connections import Import, imported_token
 
 MANIFESTS = 200
 SANDBOX = "sandbox-crm"
+CLIENT_ID, CLIENT_SECRET = "bench-client", "bench-secret"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ async def _fill(settings: Settings) -> tuple[str, str]:
         pairs = [(api, c) for c in vault.catalog.all() for api in c.unified_apis]
         pairs.sort(key=lambda pair: (pair[0], pair[1].id) not in (("crm", "pipedrive"), ("crm", SANDBOX)))
         for api, connector in pairs[:MANIFESTS]:
-            given = manage.IntegrationChange(client_id="bench-client", client_secret=Secret("bench-secret"))
+            given = manage.IntegrationChange(client_id=CLIENT_ID, client_secret=Secret(CLIENT_SECRET))
             await manage.put_integration(vault, application.id, api, connector.id, given)
         scope = manage.operator(application.id).of("test-consumer")
         token = imported_token("a" * 120, "r" * 80, vault.clock.now(), vault.clock.now() + 3_600_000_000)
