@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from httptools import parse_url
 from prometheus_client import Counter
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from holdfast.server import openfiles
 from holdfast.server.answer import Cycle
@@ -27,6 +28,8 @@ BODY_TIMEOUT = 30.0
 BODY_STEP = 65_536
 # Seconds in which a client that was answered early may take notice.
 LINGER = 5.0
+# Seconds that a connection without a request so far still has for one when the process ends.
+FIRST_REQUEST = 1.0
 # Connections of one process at a time, and files that are left for everything else: database, log, providers.
 CONNECTIONS = 2000
 RESERVED_FILES = 128
@@ -42,6 +45,14 @@ class RefusedHead(Exception):
     """The request line and its headers are larger than allowed, or not those of HTTP/1."""
 
 
+class EndingState(ServerState):
+    """What the connections of a server share; `ending` once every answer is to be the last one on its connection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ending = False
+
+
 class LimitedProtocol(HttpToolsProtocol):
     """The server's protocol for one connection."""
 
@@ -53,6 +64,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._step = 0
         self._keep_alive = True
         self._lingering = False
+        self._asked = False  # there was a request
         self._deadline: asyncio.TimerHandle | None = None
         self._idle_since: float | None = None  # None while a request comes or is answered
         self._rest: asyncio.TimerHandle | None = None
@@ -91,6 +103,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """As uvicorn's, but for what is never asked of it here: WebSockets, a root path, a limit of its own."""
         self._awaited = "body"
+        self._asked = True
         self._step = 0
         self._head_size = 0
         self._stop_watching()
@@ -103,9 +116,11 @@ class LimitedProtocol(HttpToolsProtocol):
         self.scope["path"] = unquote(path) if "%" in path else path
         self.scope["raw_path"] = url.path
         self.scope["query_string"] = url.query or b""
+        if isinstance(self.server_state, EndingState) and self.server_state.ending:
+            self.scope["ending"] = True  # type: ignore[typeddict-unknown-key]
         former = cast("Cycle | None", self.cycle)
         self.cycle = self._begun()
-        self._keep_alive = version != "1.0" and self.parser.should_keep_alive()
+        self._keep_alive = version != "1.0" and self.parser.should_keep_alive() and "ending" not in self.scope
         if former is None or former.response_complete:
             self._start_asgi_task(self.cycle, self.app)
         else:  # pipelined: its turn comes when those before it are answered
@@ -151,8 +166,18 @@ class LimitedProtocol(HttpToolsProtocol):
             self._rest = self.loop.call_later(self.timeout_keep_alive, self._end_idle)
 
     def shutdown(self) -> None:
+        """Closes the connection once nothing is asked on it any more."""
         self._keep_alive = False
-        super().shutdown()
+        if self._head_size:
+            return  # the request that is being sent is answered, as the last one
+        if self._asked:
+            super().shutdown()
+        else:
+            self.loop.call_later(FIRST_REQUEST, self._close_unused)
+
+    def _close_unused(self) -> None:
+        if not self._asked and not self._head_size:
+            self.transport.close()
 
     def close(self) -> None:
         """Closes the connection after an answer; after one to a body that is still coming, in two stages.
