@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,10 +20,12 @@ from starlette.types import ASGIApp
 
 from holdfast import __version__, wiring
 from holdfast.cli.output import note, print_members
+from holdfast.clock import Clock
 from holdfast.config import PUBLIC_URL, Settings
 from holdfast.server import cores, interpreter, listening, logs
 from holdfast.server.access import logged
 from holdfast.server.logs import Lines
+from holdfast.store.presentations import Terms
 
 log = structlog.get_logger()
 
@@ -46,17 +49,27 @@ def serve(host: str, port: int, workers: int, drain: float) -> None:
     """
     if drain and workers > 1:
         raise click.UsageError("--drain goes with one process. For more, start more nodes.")
-    cores.forbid()
-    settings = Settings.from_env()
-    lines = logs.configure(settings.log_level)
-    wiring.prepare(settings)
-    wiring.require_sound(settings)
-    listener = listening.listen(host, port)
     if workers == 1:
-        listening.run(_serve(settings, listener, lines, drain))
+        serve_one(host, port, drain=drain)
         return
+    settings, listener, _ = _prepared(host, port)
     listening.run(_try(settings))
     listening.serve_by_many(WORKER, workers, listener, partial(_announce, settings, listener))
+
+
+def serve_one(
+    host: str,
+    port: int,
+    *,
+    drain: float = 0,
+    clock: Clock | None = None,
+    apart: bool = False,
+    terms: Terms | None = None,
+) -> None:
+    """Serves by this process alone, until SIGTERM. What stands in for time is `wiring.open_vault`'s."""
+    settings, listener, lines = _prepared(host, port)
+    serving = wiring.serving(settings, clock=clock, apart=apart, terms=terms)
+    listening.run(_serve(settings, listener, lines, serving, drain))
 
 
 def worker() -> ASGIApp:
@@ -67,9 +80,24 @@ def worker() -> ASGIApp:
     return logged(wiring.create_app(), settings.log_level, lines)
 
 
-async def _serve(settings: Settings, listener: socket.socket, lines: Lines, drain: float) -> None:
+def _prepared(host: str, port: int) -> tuple[Settings, socket.socket, Lines]:
+    cores.forbid()
+    settings = Settings.from_env()
+    lines = logs.configure(settings.log_level)
+    wiring.prepare(settings)
+    wiring.require_sound(settings)
+    return settings, listening.listen(host, port), lines
+
+
+async def _serve(
+    settings: Settings,
+    listener: socket.socket,
+    lines: Lines,
+    serving: AbstractAsyncContextManager[ASGIApp],
+    drain: float,
+) -> None:
     try:
-        async with wiring.serving(settings) as app:
+        async with serving as app:
             watched = logged(app, settings.log_level, lines)
             wiring.settle()
             await listening.serve(watched, listener, partial(_announce, settings, listener), drain)
