@@ -10,7 +10,7 @@ NODE := $(if $(wildcard tests/node/package-lock.json),tests/node/node_modules/.i
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test faults deployment check format bench setup lock clean
+.PHONY: help demo serve test faults deployment check format bench sizes refreshes setup lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,12 @@ format: .venv/installed-dev ## Format the code and put right what the linter can
 
 bench: .venv/installed-dev ## Measure, as ratios to what the machine can do
 	@.venv/bin/python -m tests.bench.run $(ARGS)
+
+sizes: .venv/installed-dev ## Measure reads beside a thousand connections and a million
+	@.venv/bin/python -m tests.bench.sizes $(ARGS)
+
+refreshes: .venv/installed-dev ## Measure how many expired connections are refreshed a second
+	@.venv/bin/python -m tests.bench.refreshes $(ARGS)
 
 setup: .venv/installed-dev $(NODE) ## Only set up, for editors and debuggers
 

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from executable import PATIENCE, Holdfast, Running, connections
 
-from holdfast.server import listening
+from holdfast.server import interpreter, listening
 
 if TYPE_CHECKING:
     from tests.conftest import PostgresServer
@@ -38,9 +38,11 @@ def test_the_first_start_makes_private_files_and_says_where(holdfast: Holdfast) 
     """Data directory 0700; master key, admin token and database 0600; standard output names them."""
     running = holdfast.serve()
 
-    told = [running.line(f"{word} +(\\S+)")[1] for word in ("data", "master key", "admin token", "API reference")]
+    words = ("data", "master key", "admin token", "database", "API reference")
+    told = [running.line(f"{word} +(\\S+)")[1] for word in words]
     assert told[:3] == [str(holdfast.data / name) for name in (".", "master.key", "admin.token")]
-    assert told[3] == "http://127.0.0.1:8000/docs"
+    assert told[3] == f"sqlite:///{holdfast.data / 'holdfast.db'}"
+    assert told[4] == "http://127.0.0.1:8000/docs"
     assert mode(holdfast.data) == "0o700"
     assert {f.name: mode(f) for f in holdfast.data.iterdir() if "-" not in f.name} == {
         "admin.token": "0o600", "master.key": "0o600", "holdfast.db": "0o600",
@@ -223,6 +225,20 @@ def test_a_database_without_its_key_is_refused(holdfast: Holdfast, url: str) -> 
     assert not (holdfast.data / "master.key").exists()
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_damaged_database_is_refused(holdfast: Holdfast, workers: str) -> None:
+    """One line says so before anything is served, whichever table the damaged page belongs to."""
+    holdfast.application()
+    file = holdfast.data / "holdfast.db"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-4096] + b"\xa5" * 4096)
+
+    refused = holdfast.run("serve", "--port", "0", "--workers", workers)
+
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.err.startswith(f"Error: The database {Path('holdfast-data/holdfast.db')} is damaged")
+
+
 def test_a_wrong_key_is_refused(holdfast: Holdfast) -> None:
     """The ids of the key that is needed and of the one that was given are told, no key is."""
     holdfast.application()
@@ -306,6 +322,29 @@ def test_a_key_beside_its_database_is_warned_of(holdfast: Holdfast) -> None:
 
     assert "the master key lies beside the database" in beside.err
     assert "the master key lies beside the database" not in apart.err
+
+
+@pytest.mark.parametrize(
+    ("version", "safe"),
+    [((3, 11, 9), "3.11.10"), ((3, 11, 10), None), ((3, 12, 5), "3.12.6"), ((3, 12, 6), None), ((3, 13, 0), None)],
+)
+def test_a_python_with_known_holes_is_named(version: tuple[int, int, int], safe: str | None) -> None:
+    """The first release of the same line that has the fixes is the one to install."""
+    told = interpreter.outdated(version)
+
+    assert (told is None) == (safe is None)
+    assert told is None or f"install {safe} or newer" in told
+
+
+def test_an_outdated_python_is_warned_of_and_logged(holdfast: Holdfast) -> None:
+    """Both who starts it and who only reads its log learn it, where it is so."""
+    running = holdfast.serve()
+    running.stop()
+
+    told = interpreter.outdated()
+    logged = [json.loads(line) for line in running.err.splitlines() if line.startswith("{")]
+    assert [line["what"] for line in logged if line["event"] == "outdated_python"] == ([told] if told else [])
+    assert (f"Warning: {told}" in running.err) == (told is not None)
 
 
 def test_a_database_password_is_not_shown(holdfast: Holdfast) -> None:
