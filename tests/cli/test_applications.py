@@ -142,6 +142,18 @@ def test_keys_come_and_go(shared: Holdfast, server: Running) -> None:
     assert made["id"] not in left
 
 
+def test_a_key_that_reads_credentials_is_made(shared: Holdfast, server: Running) -> None:
+    """It may read them and nothing else; the application's first key may do everything else and not that."""
+    application = shared.application()
+    made = shared.run("apps", "keys", "create", application["application_id"], "--scope", "credentials:read", "--json")
+    reader = {**application, "api_key": made.json["api_key"]}
+    path = "/crm/pipedrive/credentials"  # not set up, which only those are told who may read
+
+    assert made.json["scopes"] == ["credentials:read"]
+    assert [connections(server.url, key, path).status_code for key in (application, reader)] == [401, 404]
+    assert connections(server.url, reader).status_code == 401
+
+
 def test_a_key_can_be_bound(shared: Holdfast) -> None:
     """To consumers, services and single connections, which are shown as the management API spells them."""
     id = shared.application()["application_id"]

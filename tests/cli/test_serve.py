@@ -16,7 +16,7 @@ import httpx
 import pytest
 from executable import PATIENCE, Holdfast, Running, connections
 
-from holdfast.server import interpreter
+from holdfast.server import interpreter, listening
 
 if TYPE_CHECKING:
     from tests.conftest import PostgresServer
@@ -115,6 +115,71 @@ def test_what_has_begun_is_answered(holdfast: Holdfast) -> None:
     assert begun.startswith(b"HTTP/1.1 100")
     assert answer.startswith(b"HTTP/1.1 200")
     assert running.process.wait(PATIENCE) == 0
+
+
+def test_a_request_of_which_half_has_come_is_answered(holdfast: Holdfast) -> None:
+    """SIGTERM ends idle connections, not one on which half a head has come, nor at once one that was never used."""
+    running = holdfast.serve()
+    idle, half, fresh = (socket.create_connection(place_of(running.url), PATIENCE) for _ in range(3))
+    with idle, half, fresh:
+        for used in (idle, half):
+            used.sendall(b"GET /health HTTP/1.1\r\nHost: vault\r\n\r\n")
+            while not used.recv(65536).endswith(b"}"):
+                pass
+        half.sendall(b"GET /openapi.json HTTP/1.1\r\n")
+        httpx.get(f"{running.url}/health").raise_for_status()  # by now all of it has arrived
+
+        running.process.send_signal(signal.SIGTERM)
+        assert idle.recv(1) == b""
+        half.sendall(b"Host: vault\r\n\r\n")
+        fresh.sendall(b"GET /health HTTP/1.1\r\nHost: vault\r\n\r\n")
+        answers = [used.makefile("rb").read() for used in (half, fresh)]
+
+    assert [answer.split(b"\r\n")[0] for answer in answers] == [b"HTTP/1.1 200 OK"] * 2
+    assert running.process.wait(PATIENCE) == 0
+
+
+def test_a_node_that_drains_serves_and_is_not_ready(holdfast: Holdfast) -> None:
+    """For the seconds of `--drain` it takes requests, says so at /ready, and each answer ends its connection."""
+    running = holdfast.serve("--drain", "600")
+    with httpx.Client(base_url=running.url, timeout=PATIENCE) as kept:
+        kept.get("/health")
+        running.process.send_signal(signal.SIGTERM)
+        while kept.get("/ready").status_code == 200:
+            pass
+        ready = httpx.get(f"{running.url}/ready")
+        served = httpx.get(f"{running.url}/openapi.json")
+
+    assert (ready.status_code, ready.json()["error"]) == (503, "Service Unavailable")
+    assert (served.status_code, served.headers["connection"]) == (200, "close")
+    assert running.stop() == 0  # a second signal: nobody waits 600 seconds
+
+
+def test_what_waits_at_a_listener_that_closes_is_taken() -> None:
+    """Connections that nobody had accepted are given to be served; from then on others are refused."""
+    listener = listening.listen("127.0.0.1", 0)
+    address = listener.getsockname()
+    clients = [socket.create_connection(address, PATIENCE) for _ in range(3)]
+
+    waiting = listening.close_to_new(listener)
+
+    assert sorted(taken.getpeername() for taken in waiting) == sorted(client.getsockname() for client in clients)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, PATIENCE)
+    for each in [*waiting, *clients, listener]:
+        each.close()
+
+
+def test_drain_is_for_one_process(holdfast: Holdfast) -> None:
+    """Several workers share a listener, so none of them can leave before the others."""
+    refused = holdfast.run("serve", "--drain", "5", "--workers", "2")
+
+    assert refused.status == 2
+    assert "start more nodes" in refused.err
+
+
+def place_of(url: str) -> tuple[str, int]:
+    return "127.0.0.1", urlsplit(url).port or 0
 
 
 async def test_it_serves_from_postgresql(holdfast: Holdfast, postgres_server: PostgresServer) -> None:

@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,10 +20,12 @@ from starlette.types import ASGIApp
 
 from holdfast import __version__, wiring
 from holdfast.cli.output import note, print_members
+from holdfast.clock import Clock
 from holdfast.config import PUBLIC_URL, Settings
 from holdfast.server import cores, interpreter, listening, logs
 from holdfast.server.access import logged
 from holdfast.server.logs import Lines
+from holdfast.store.presentations import Terms
 
 log = structlog.get_logger()
 
@@ -33,7 +36,8 @@ WORKER = "holdfast.cli.serve:worker"
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--workers", type=click.IntRange(1, 128), default=1, show_default=True, help="Processes that serve.")
-def serve(host: str, port: int, workers: int) -> None:
+@click.option("--drain", type=click.FloatRange(0, 600), default=0, help="Seconds to go on after SIGTERM, not /ready.")
+def serve(host: str, port: int, workers: int, drain: float) -> None:
     """Serve the vault.
 
     The first start makes the data directory with a SQLite database, a master key and an admin token; each start
@@ -43,17 +47,29 @@ def serve(host: str, port: int, workers: int) -> None:
     holdfast serve
     HOLDFAST_PUBLIC_URL=https://vault.example.com HOLDFAST_DATA_DIR=/var/lib/holdfast holdfast serve --workers 2
     """
-    cores.forbid()
-    settings = Settings.from_env()
-    lines = logs.configure(settings.log_level)
-    wiring.prepare(settings)
-    wiring.require_sound(settings)
-    listener = listening.listen(host, port)
+    if drain and workers > 1:
+        raise click.UsageError("--drain goes with one process. For more, start more nodes.")
     if workers == 1:
-        listening.run(_serve(settings, listener, lines))
+        serve_one(host, port, drain=drain)
         return
+    settings, listener, _ = _prepared(host, port)
     listening.run(_try(settings))
     listening.serve_by_many(WORKER, workers, listener, partial(_announce, settings, listener))
+
+
+def serve_one(
+    host: str,
+    port: int,
+    *,
+    drain: float = 0,
+    clock: Clock | None = None,
+    apart: bool = False,
+    terms: Terms | None = None,
+) -> None:
+    """Serves by this process alone, until SIGTERM. What stands in for time is `wiring.open_vault`'s."""
+    settings, listener, lines = _prepared(host, port)
+    serving = wiring.serving(settings, clock=clock, apart=apart, terms=terms)
+    listening.run(_serve(settings, listener, lines, serving, drain))
 
 
 def worker() -> ASGIApp:
@@ -64,12 +80,27 @@ def worker() -> ASGIApp:
     return logged(wiring.create_app(), settings.log_level, lines)
 
 
-async def _serve(settings: Settings, listener: socket.socket, lines: Lines) -> None:
+def _prepared(host: str, port: int) -> tuple[Settings, socket.socket, Lines]:
+    cores.forbid()
+    settings = Settings.from_env()
+    lines = logs.configure(settings.log_level)
+    wiring.prepare(settings)
+    wiring.require_sound(settings)
+    return settings, listening.listen(host, port), lines
+
+
+async def _serve(
+    settings: Settings,
+    listener: socket.socket,
+    lines: Lines,
+    serving: AbstractAsyncContextManager[ASGIApp],
+    drain: float,
+) -> None:
     try:
-        async with wiring.serving(settings) as app:
+        async with serving as app:
             watched = logged(app, settings.log_level, lines)
             wiring.settle()
-            await listening.serve(watched, listener, partial(_announce, settings, listener))
+            await listening.serve(watched, listener, partial(_announce, settings, listener), drain)
     finally:
         lines.flush()
 
