@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import platform
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,9 +13,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 from tests.bench import clients, load, servers
 from tests.bench.load import Slice
+from tests.bench.report import Figure, show, spread
 from tests.bench.seed import SANDBOX, Seeded, seed
 from tests.bench.servers import Server
 
@@ -39,16 +38,6 @@ class Effort:
     requests: int
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One line of the report."""
-
-    what: str
-    measured: str
-    budget: str
-    kept: bool
-
-
 @click.command()
 @click.option("--rounds", default=7, help="How many pairs of slices are measured.")
 @click.option("--requests", default=2000, help="Requests in each slice.")
@@ -63,7 +52,7 @@ def main(rounds: int, requests: int) -> None:
         figures += _uses(Path(place), effort)
     with tempfile.TemporaryDirectory() as place, _progress("PostgreSQL", rounds) as tick:
         figures += _postgresql(Path(place), effort, tick)
-    _print(figures)
+    show(figures)
 
 
 def _sqlite(place: Path, effort: Effort, tick: Tick) -> list[Figure]:
@@ -110,7 +99,7 @@ def _alone(what: str, vault: Server, request: bytes, effort: Effort) -> Figure:
         for _ in range(effort.rounds)
     ]
     median = statistics.median(waits)
-    return Figure(what, f"{median:.2f} ms ({_spread(waits, 2)})", "<= 1 ms", median <= 1)
+    return Figure(what, f"{median:.2f} ms ({spread(waits, 2)})", "<= 1 ms", median <= 1)
 
 
 def _pairs(vault: Server, bare: Server, request: bytes, effort: Effort, tick: Tick) -> list[tuple[Slice, Slice]]:
@@ -130,10 +119,10 @@ def _compared(what: str, pairs: list[tuple[Slice, Slice]], budget: float) -> lis
     tails = [candidate.p99 / reference.p99 for reference, candidate in pairs]
     ratio, tail = statistics.median(ratios), statistics.median(tails)
     against, cpu = (statistics.median(pair[i].cpu for pair in pairs) for i in (0, 1))
-    told = f"{ratio:.2f} of bare ASGI ({_spread(ratios, 2)}); {cpu:.0f} µs CPU, bare {against:.0f} µs"
+    told = f"{ratio:.2f} of bare ASGI ({spread(ratios, 2)}); {cpu:.0f} µs CPU, bare {against:.0f} µs"
     return [
         Figure(what, told, f">= {budget:.2f}", ratio >= budget),
-        Figure(f"{what}, p99", f"{tail:.1f}x bare ASGI's ({_spread(tails, 1)})", "<= 3x", tail <= 3),
+        Figure(f"{what}, p99", f"{tail:.1f}x bare ASGI's ({spread(tails, 1)})", "<= 3x", tail <= 3),
     ]
 
 
@@ -159,7 +148,7 @@ def _uses(place: Path, effort: Effort) -> list[Figure]:
 def _used(pairs: list[tuple[Slice, Slice]]) -> list[Figure]:
     cpu, waits = [use.cpu for _, use in pairs], [use.p50 for _, use in pairs]
     times = statistics.median(use.cpu / read.cpu for read, use in pairs)
-    told = f"{statistics.median(cpu):.0f} µs CPU ({_spread(cpu, 0)}), {times:.1f} of a GET beside it"
+    told = f"{statistics.median(cpu):.0f} µs CPU ({spread(cpu, 0)}), {times:.1f} of a GET beside it"
     wait = statistics.median(waits) / 1000
     return [
         Figure("One use of a credential: a call of the service", told, "told only", True),
@@ -180,7 +169,7 @@ def _reads(vault: Server, seeded: Seeded, effort: Effort) -> list[Figure]:
 
 def _milliseconds(what: str, found: list[float], budget: float) -> Figure:
     median = statistics.median(found)
-    return Figure(what, f"{median:.2f} ms CPU ({_spread(found, 2)})", f"<= {budget} ms", median <= budget)
+    return Figure(what, f"{median:.2f} ms CPU ({spread(found, 2)})", f"<= {budget} ms", median <= budget)
 
 
 def _process(vault: Server, idle: float) -> list[Figure]:
@@ -190,10 +179,6 @@ def _process(vault: Server, idle: float) -> list[Figure]:
         Figure("Resident memory, idle", f"{idle:.0f} MB", "<= 120 MB", idle <= 120),
         Figure("Resident memory, loaded", f"{loaded:.0f} MB", "<= 200 MB", loaded <= 200),
     ]
-
-
-def _spread(found: list[float], digits: int) -> str:
-    return f"{min(found):.{digits}f}-{max(found):.{digits}f}"
 
 
 @contextlib.contextmanager
@@ -211,16 +196,6 @@ def _clients(costs: dict[str, float]) -> list[Figure]:
         return [Figure("openapi_client", f"{told}; no Java to generate another with", "< generated client", True)]
     told += f", {own / generated:.2f}x the generated client's"
     return [Figure("openapi_client", told, "< generated client", own < generated)]
-
-
-def _print(figures: list[Figure]) -> None:
-    console = Console()
-    table = Table(title=f"Holdfast on {platform.machine()}, Python {platform.python_version()}")
-    for heading in ("what", "measured", "budget", ""):
-        table.add_column(heading)
-    for figure in figures:
-        table.add_row(figure.what, figure.measured, figure.budget, "kept" if figure.kept else "[red]missed[/red]")
-    console.print(table)
 
 
 if __name__ == "__main__":

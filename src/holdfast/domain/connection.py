@@ -306,10 +306,14 @@ def _still_offered(stored: Any, offered: Sequence[str]) -> list[str]:
 
 
 def connected(connection: Connection, token: OAuthToken, now: int, consent: int) -> Connection:
-    """A new grant arrived, by the consent of that number: it replaces the old one and clears what spoke against it."""
+    """A new grant arrived, by the consent of that number: it replaces the old one and clears what spoke against it.
+
+    Its time names it in links, so it is never that of an earlier one, however soon it came or whatever clock it is by.
+    """
+    last = max(connection.grant.granted_at if connection.grant else 0, connection.revoked_at)
     return replace(
         connection,
-        grant=Grant.of(token, granted_at=now),
+        grant=Grant.of(token, granted_at=max(now, last + 1)),
         consent=consent,
         made_by=consent,
         unresolved=False,

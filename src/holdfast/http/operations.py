@@ -54,6 +54,16 @@ class Param:
 
 
 @dataclass(frozen=True, slots=True)
+class Header:
+    """A header that a handler reads for itself, as `/openapi.json` describes it."""
+
+    name: str
+    description: str
+    example: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Body:
     """The request body. `documented` is the schema that `/openapi.json` shows in place of the one that is read.
 
@@ -77,9 +87,8 @@ class Versioned(Generic[T]):
         return [(b"etag", b'"%s"' % self.version.encode())]
 
 
-@dataclass(slots=True)
-class Call:
-    """One request: who asks, and what the handler works with. Not frozen, for that costs a third of the routing."""
+class Call(msgspec.Struct, gc=False):
+    """One request: who asks, and what the handler works with. A struct, for one is made for each request."""
 
     vault: Vault
     scope: Scope
@@ -132,7 +141,9 @@ class Operation:
     body: tuple[str, Any, Body] | None
     returns: Any
     errors: tuple[int, ...]
-    versioned: bool
+    versioned: bool = False
+    headers: tuple[Header, ...] = ()
+    streams: bool = False
 
 
 @dataclass
@@ -154,8 +165,11 @@ class Api:
         needs: Action = "connections",
         consumer: bool = True,
         errors: tuple[int, ...] = (400, 401, 402, 404, 422),
+        headers: tuple[Header, ...] = (),
+        streams: bool = False,
     ) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]:
-        """Declares the decorated handler as the operation. `consumer`: whether the consumer selector is required."""
+        """Declares the decorated handler as the operation. `consumer`: whether the consumer selector is required;
+        `streams`: whether its bodies may be anything, which the handler deals with."""
 
         def declare(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
             parameters, body = _signature(handler)
@@ -179,6 +193,8 @@ class Api:
                     returns=get_args(returns)[0] if versioned else returns,
                     errors=errors,
                     versioned=versioned,
+                    headers=headers,
+                    streams=streams,
                 )
             )
             return handler
@@ -202,44 +218,45 @@ class Endpoint:
             p.param.where == "path" and p.type is str and p.argument == p.param.name for p in operation.parameters
         )
 
-    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        answer = await self._perform(scope, receive)
-        if answer is None:
-            answer = Response(status_code=self._operation.status)
-        if isinstance(answer, Response):
-            await answer(scope, receive, send)
-            return
-        status, headers = self._operation.status, []
-        if isinstance(answer, Versioned):
-            headers, answer = answer.headers(), answer.answer
-            status = NOT_MODIFIED if answer is None else status
-        body = b"" if answer is None else _encode(answer)
-        if answer is not None:
-            headers += [_JSON, (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    async def _perform(self, asgi: AsgiScope, receive: Receive) -> Any:
+    async def __call__(self, asgi: AsgiScope, receive: Receive, send: Send) -> None:
         operation = self._operation
-        try:
-            scope = await self._scope(asgi["headers"])
-        except WrongKeyError:
-            self._guesses.wrong("admin" if operation.security == "admin" else "key", address(asgi))
-            raise
+        call = Call(self._vault, await self._scope(asgi), self._teller, asgi, receive)
         arguments = asgi["path_params"] if self._plain else _arguments(asgi, operation.parameters, self._once)
         if operation.body:
             name, type_, body = operation.body
             arguments[name] = _decode(await read_json(Request(asgi, receive)), type_, body)
-        return await operation.handler(Call(self._vault, scope, self._teller, asgi, receive), **arguments)
+        answer = await operation.handler(call, **arguments)
+        if answer is None:
+            answer = Response(status_code=operation.status)
+        if isinstance(answer, Response):
+            await answer(asgi, receive, send)
+        elif isinstance(answer, Versioned):
+            status = operation.status if answer.answer is not None else NOT_MODIFIED
+            await _respond(send, status, answer.answer, answer.headers())
+        else:
+            await _respond(send, operation.status, answer, [])
 
-    async def _scope(self, headers: callers.Headers) -> Scope:
-        operation = self._operation
-        if operation.security == "key":
-            return await callers.scope_of(headers, self._vault, needs=operation.needs, consumer=operation.consumer)
-        if operation.security == "admin":
-            callers.require_admin(headers, self._admin_token)
+    async def _scope(self, asgi: AsgiScope) -> Scope:
+        operation, headers = self._operation, asgi["headers"]
+        try:
+            if operation.security == "key":
+                return await callers.scope_of(headers, self._vault, operation.needs, consumer=operation.consumer)
+            if operation.security == "admin":
+                callers.require_admin(headers, self._admin_token)
+        except WrongKeyError:
+            self._guesses.wrong("admin" if operation.security == "admin" else "key", address(asgi))
+            raise
         # Neither has an application yet: the path names one, or the state that a browser brings.
         return Scope("", Caller.own("admin") if operation.security == "admin" else Caller("browser"))
+
+
+async def _respond(send: Send, status: int, answer: Any, headers: list[tuple[bytes, bytes]]) -> None:
+    """Sends `answer` as JSON; nothing if there is none."""
+    body = b"" if answer is None else _encode(answer)
+    if answer is not None:
+        headers += [_JSON, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def address(asgi: AsgiScope) -> str:
@@ -252,7 +269,7 @@ def route(operation: Operation, vault: Vault, admin_token: str, teller: Teller, 
     """The route that performs `operation`."""
     endpoint = Endpoint(operation, vault, admin_token, teller, guesses)
     made = Route(operation.path, endpoint, methods=[operation.method])
-    if made.methods:
+    if made.methods and operation.method != "HEAD":
         # Starlette answers HEAD wherever it answers GET; a link scanner's HEAD must not spend a state.
         made.methods.discard("HEAD")
     return made

@@ -48,6 +48,7 @@ class Purpose:
 CUSTOM_FIELDS = Purpose("custom_fields")
 OPTIONS = Purpose("options", needs="authorized")
 VALIDATE = Purpose("validate", needs="authorized")
+PROXY = Purpose("proxy", action="proxy")
 AFTER_CONNECT = Purpose("after_connect", needs="connecting")
 CHOICES = Purpose("options", needs="connecting")
 
@@ -76,6 +77,16 @@ async def ready(
     return held, stored
 
 
+async def use_again(scope: ConsumerScope, vault: Vault, used: Held, purpose: Purpose) -> tuple[Held, Credential]:
+    """As `use`, after the service refused the token of `used`, which is refreshed first.
+
+    Many calls are refused with one token: who finds that it has been refreshed meanwhile takes the new one.
+    """
+    await refresh(scope, vault, used.granted(), force=True)
+    held, stored = await _admitted(scope, vault, used, purpose)
+    return held, await opened(scope, vault, held, stored, purpose)
+
+
 async def call(
     scope: ConsumerScope,
     vault: Vault,
@@ -92,7 +103,7 @@ async def call(
         grant = held.connection.grant
         if grant is None or error.code != DEAD_TOKEN or not can_be_refreshed(held.granted()):
             raise
-    held, credential = await use(scope, vault, subject, purpose, force=True)
+    held, credential = await use_again(scope, vault, held, purpose)
     return await _run(scope, vault, held, credential, flow)
 
 
