@@ -106,10 +106,12 @@ async def test_what_is_no_connection_is_an_invalid_target(product: Deployment, t
     assert await journalled(product) == []
 
 
-async def test_two_audiences_are_an_invalid_target(product: Deployment) -> None:
+async def test_two_audiences_are_an_invalid_target(vault: Deployment) -> None:
     """One token is for one connection, and which of two is not for us to choose."""
-    await product.connect(consumer="user-2")
-    reply = await exchanged(product, ("audience", f"user-2/crm/{SERVICE}"))
+    for consumer in ("user-1", "user-2"):
+        await vault.connect(consumer=consumer)
+
+    reply = await exchanged(await reader(vault), ("audience", f"user-2/crm/{SERVICE}"))
 
     assert refusal(reply) == (400, "invalid_target")
 
