@@ -17,7 +17,8 @@ from holdfast.errors import SettingsError
 SECRETS = ("HOLDFAST_ADMIN_TOKEN", "HOLDFAST_MASTER_KEY")
 NAMES = (
     "HOLDFAST_DATA_DIR", "HOLDFAST_DATABASE_URL", "HOLDFAST_PUBLIC_URL", "HOLDFAST_CONNECTORS_DIR",
-    "HOLDFAST_EGRESS_ALLOW", "HOLDFAST_LOG_LEVEL", *SECRETS, *(f"{name}_FILE" for name in SECRETS),
+    "HOLDFAST_EGRESS_ALLOW", "HOLDFAST_LOG_LEVEL", "HOLDFAST_REFRESH_LOCK", "HOLDFAST_FAILPOINT",
+    *SECRETS, *(f"{name}_FILE" for name in SECRETS),
 )  # fmt: skip
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -35,6 +36,8 @@ class Settings:
     connectors_dir: Path | None = None
     egress_allow: str = ""
     log_level: str = LOG_LEVEL
+    refresh_lock: bool = True
+    failpoint: str = ""
     admin_token: str | None = field(default=None, repr=False)
     master_key: str | None = field(default=None, repr=False)
     master_key_file: Path | None = None
@@ -54,6 +57,8 @@ class Settings:
             connectors_dir=Path(connectors_dir) if connectors_dir else None,
             egress_allow=environ.get("HOLDFAST_EGRESS_ALLOW", ""),
             log_level=_log_level(environ.get("HOLDFAST_LOG_LEVEL") or LOG_LEVEL),
+            refresh_lock=_refresh_lock(environ.get("HOLDFAST_REFRESH_LOCK") or "session"),
+            failpoint=environ.get("HOLDFAST_FAILPOINT", ""),
             admin_token=_secret(environ, "HOLDFAST_ADMIN_TOKEN"),
             master_key=environ.get("HOLDFAST_MASTER_KEY") or None,
             master_key_file=Path(master_key_file) if master_key_file else None,
@@ -91,6 +96,12 @@ def _log_level(text: str) -> str:
     if text.lower() not in LOG_LEVELS:
         raise SettingsError(f"HOLDFAST_LOG_LEVEL={text!r} is not one of {', '.join(LOG_LEVELS)}.")
     return text.lower()
+
+
+def _refresh_lock(text: str) -> bool:
+    if text not in ("session", "none"):
+        raise SettingsError(f"HOLDFAST_REFRESH_LOCK={text!r} is neither session nor none.")
+    return text == "session"
 
 
 def _secret(environ: Mapping[str, str], name: str) -> str | None:

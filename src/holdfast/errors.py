@@ -310,3 +310,8 @@ class Unavailable(HoldfastError):
 
     actor = "operator"
     retryable = True
+
+    def __init__(self, detail: str | None = None, *, retry_after: int | None = None) -> None:
+        """`retry_after`: in seconds, where it is known when trying again can help."""
+        super().__init__(detail)
+        self.retry_after = retry_after

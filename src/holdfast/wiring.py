@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope
 from starlette.types import Send as SendMessage
 
-from holdfast import worker
+from holdfast import failpoints, worker
 from holdfast.catalog import Catalog
 from holdfast.clock import Clock, SystemClock
 from holdfast.config import Settings
@@ -27,11 +27,14 @@ from holdfast.outbound import EgressPolicy, Outbound
 from holdfast.store import Store
 from holdfast.store.engine.database import Database
 from holdfast.store.engine.migrate import migrate
-from holdfast.store.engine.opening import open_database
+from holdfast.store.engine.opening import locks_of, open_database
 from holdfast.store.journal import Journal
+from holdfast.store.presentations import Terms
 from holdfast.store.seal.keyring import Keyring
 from holdfast.store.seal.masterkey import GivenKeys, MasterKeys, create_master_key_file
+from holdfast.store.spool import Spool
 from holdfast.usecases.bell import Bell
+from holdfast.usecases.credential import recovery
 from holdfast.usecases.flight import Flights
 from holdfast.usecases.manage import applications
 from holdfast.usecases.recent import Recent
@@ -42,6 +45,7 @@ log = structlog.get_logger()
 MASTER_KEY_FILE = "master.key"
 ADMIN_TOKEN_FILE = "admin.token"
 JOURNAL = "journal"
+SPOOL = "spool"
 ADMIN_TOKEN_LEAST = 20
 PURPOSES = ("api_key", "link", "flow", "confirm", "cookie", "page")
 
@@ -128,9 +132,12 @@ async def open_vault(
         try:
             yield vault
         finally:
+            vault.flights.close()
             await vault.flights.land()
             with contextlib.suppress(Unavailable):  # whoever starts next takes it over
                 await vault.store.journal.drain()
+            await vault.locks.close()
+            vault.spool.close()
     finally:
         try:
             await outbound.close()
@@ -142,16 +149,32 @@ async def open_vault(
 async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[ASGIApp]:
     """The application on its open vault, with the worker beside it. `clock` stands in for the machine's."""
     token = admin_token(settings)
-    async with open_vault(settings, clock=clock) as vault, _housekeeping(vault), worker.running(vault):
+    async with working(settings, clock=clock) as vault:
         for warning in await applications.warnings(vault):
             log.warning("unsafe_setting", what=warning)
         yield app(vault, token)
 
 
 @contextlib.asynccontextmanager
+async def working(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Vault]:
+    """An open vault with the worker beside it. What its node has left behind is taken up before anybody is served."""
+    failpoints.arm(settings.failpoint)
+    async with open_vault(settings, clock=clock) as vault:
+        await vault.locks.check()
+        await recovery.recover(vault)
+        async with _housekeeping(vault), worker.running(vault):
+            yield vault
+
+
+@contextlib.asynccontextmanager
 async def _housekeeping(vault: Vault) -> AsyncIterator[None]:
     """What this process keeps for a moment it also gives up, whether a worker runs in it or not."""
-    kept = (vault.recent.keep_short(), vault.store.journal.keep_drained(), vault.store.keyring.keep_following())
+    kept = (
+        vault.recent.keep_short(),
+        vault.store.journal.keep_drained(),
+        vault.store.keyring.keep_following(),
+        recovery.keep_recovering(vault),
+    )
     tasks = [asyncio.create_task(work) for work in kept]
     try:
         yield
@@ -201,6 +224,9 @@ class Served:
 
 async def _vault(settings: Settings, database: Database, masters: MasterKeys, clock: Clock, door: Door) -> Vault:
     keyring = await Keyring.open(database, masters, clock)
+    locks = locks_of(settings.database_url, settings.data_dir, wanted=settings.refresh_lock)
+    # Every process of a database file finds the answers of every other one, so nobody's silence has to be waited out.
+    shared = database.kind == "sqlite" and locks.exclude
     return Vault(
         public_url=settings.public_url,
         store=Store(
@@ -218,6 +244,9 @@ async def _vault(settings: Settings, database: Database, masters: MasterKeys, cl
         flights=Flights(),
         recent=Recent(clock),
         bell=Bell(),
+        locks=locks,
+        spool=Spool(settings.data_dir / SPOOL),
+        terms=Terms(patience=0) if shared else Terms(),
     )
 
 

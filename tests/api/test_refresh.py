@@ -13,7 +13,10 @@ import pytest
 from nodes import Deploy, another_node
 from passing_time import while_time_passes
 from traces import rows
+from watched_database import with_vault
 
+from holdfast.store.engine.locks import NoLocks
+from holdfast.store.presentations import Terms
 from holdfast.testing.clock import TestClock
 from holdfast.testing.harness import SERVICE, Deployment, Reply
 from holdfast.testing.provider import LEFT_OUT, Lifetimes, SandboxProvider, Shape, fail, lie, stall
@@ -149,12 +152,14 @@ async def test_a_shutdown_waits_for_a_refresh(vault: Deployment) -> None:
 
 
 async def test_whoever_is_refused_because_another_was_quicker_takes_its_token(deploy: Deploy) -> None:
-    """A node that was held up past its lease finds its refresh token spent, looks again, and is content."""
-    async with deploy(**provider_with("strict")) as vault, another_node(vault) as other:
+    """A node that was held up past its lease finds its refresh token spent, looks again, and is content: where no lock
+    kept the other one out."""
+    async with deploy(**provider_with("strict")) as vault, another_node(vault) as another:
+        first, other = (with_vault(n, locks=NoLocks(), terms=Terms(patience=0)) for n in (vault, another))
         await vault.connect()
         vault.clock.advance(HOUR)
         with vault.provider.behave(REFRESHES, stall(35), times=1):
-            held_up = asyncio.ensure_future(use(vault))
+            held_up = asyncio.ensure_future(use(first))
             await refreshing(vault)
             vault.clock.advance(31)
 

@@ -12,8 +12,9 @@ from passing_time import while_time_passes
 from watched_database import WatchedDatabase, leave_alone, refuse, watched, with_vault
 from work import until
 
-from holdfast.store.attempts import Terms
 from holdfast.store.engine.database import reads
+from holdfast.store.engine.locks import NoLocks
+from holdfast.store.presentations import Terms
 from holdfast.testing.clock import TestClock
 from holdfast.testing.harness import SERVICE, Deployment, Reply
 from holdfast.testing.provider import stall
@@ -44,13 +45,13 @@ async def use(node: Deployment) -> Reply:
 async def is_extended(vault: Deployment) -> bool:
     """Whether the lease lasts as long as a lease does, from now."""
     row = await vault.vault.store.q.one("SELECT lease_until FROM connections")
-    return row is not None and row["lease_until"] == vault.clock.now() + SOON.duration
+    return row is not None and row["lease_until"] == vault.clock.now() + SOON.lease
 
 
 async def test_a_provider_that_is_slower_than_a_lease_is_asked_once(vault: Deployment, other: Deployment) -> None:
     """Whoever asked gives signs of life, so the other node waits for as long as that takes."""
     with vault.provider.behave(REFRESHES, stall(70)):
-        asking = asyncio.create_task(use(with_vault(vault, lease=SOON)))
+        asking = asyncio.create_task(use(with_vault(vault, terms=SOON)))
         await vault.clock.asleep()
         waiting = asyncio.create_task(use(other))
         for _ in range(3):
@@ -66,7 +67,7 @@ async def test_a_provider_that_is_slower_than_a_lease_is_asked_once(vault: Deplo
 
 async def test_a_database_that_is_away_for_a_sign_of_life_is_waited_for(vault: Deployment, other: Deployment) -> None:
     """The next sign holds the lease, and the answer is kept."""
-    faulty, database = watched(with_vault(vault, lease=SOON))
+    faulty, database = watched(with_vault(vault, terms=SOON))
     missed = asyncio.Event()
 
     async def refuse_signs(sql: str) -> None:
@@ -109,18 +110,18 @@ async def test_a_node_whose_clock_is_ahead_takes_nothing_away(vault: Deployment,
 
 
 async def test_a_node_whose_clock_is_ahead_keeps_no_right_for_long(vault: Deployment, other: Deployment) -> None:
-    """What it leaves behind when it dies is free half a minute later, not ten."""
+    """What it leaves behind when it dies is free half a minute later, not ten minutes."""
     fast = TestClock(vault.clock.now() + 600_000)
     store, flights = replace(other.vault.store, clock=fast), Flights(landing=0)
-    dying = with_vault(other, clock=fast, store=store, flights=flights, lease=Terms(beat=HOUR))
+    dying = with_vault(other, clock=fast, store=store, flights=flights, terms=Terms(beat=HOUR))
     with vault.provider.behave(REFRESHES, stall(HOUR), times=1):
         asking = asyncio.create_task(use(dying))
         await vault.clock.asleep()
-        vault.clock.advance(Terms().duration / 1000 + 1)
-
-        reply = await use(vault)
         await flights.land()
         await asyncio.gather(asking, return_exceptions=True)
+        vault.clock.advance(Terms().lease / 1000 + 1)
+
+        reply = await use(with_vault(vault, locks=NoLocks(), terms=Terms(patience=0)))
 
     assert reply.status == 200
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from watched_database import leave_alone, watched
+from passing_time import while_time_passes
+from watched_database import leave_alone, watched, with_vault
 
+from holdfast.domain.door import WHOLE, Door, Limits, Ready
+from holdfast.domain.exchange import Request, Response
 from holdfast.domain.tenancy import Caller, ConsumerScope
 from holdfast.store import connections
 from holdfast.testing.harness import SERVICE, Deployment
@@ -20,7 +24,23 @@ LATE_REFUSAL = replace(LATE, answer=RawAnswer(400, {"Content-Type": "application
 LATE_ACCOUNT = replace(
     LATE, answer=RawAnswer(200, {"Content-Type": "application/json"}, b'{"data": {"company_id": "older-company"}}')
 )
+# The statement that takes the right to refresh.
+CLAIMS = "attempt_state = 'claimed'"
 OTHER = {"access_token": "other-at", "refresh_token": "other-rt", "expires_in": 86_400}
+
+
+class ConnectsSlowly:
+    """A door behind which something happens while the first connection is being made."""
+
+    def __init__(self, door: Door, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        self._door = door
+        self._meanwhile: Callable[[], Awaitable[object]] | None = meanwhile
+
+    async def send(self, request: Request, *, limits: Limits = WHOLE, ready: Ready | None = None) -> Response:
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        return await self._door.send(request, limits=limits, ready=ready)
 
 
 async def kept_token(vault: Deployment) -> str:
@@ -77,23 +97,32 @@ async def test_a_late_refusal_says_nothing_of_a_connection_made_anew(vault: Depl
     assert await vault.events() == events
 
 
-async def test_a_grant_that_comes_after_the_lease_is_not_spent(vault: Deployment) -> None:
-    """Reconnected between taking the lease and opening the credential: the new token is not refreshed."""
+async def test_a_grant_that_comes_before_the_claim_is_not_spent(vault: Deployment) -> None:
+    """Reconnected between the look at the row and the claim: the claim is of the row as it was seen, and fails."""
     await vault.connect()
     vault.clock.advance(7200)
     refreshing, database = watched(vault)
 
-    leased = False
-
     async def reconnect(sql: str) -> None:
-        nonlocal leased
-        if leased:
+        if CLAIMS in sql:
             database.before = leave_alone
             await vault.connect()
-        leased = "lease_owner = :owner, lease_until" in sql
 
     database.before = reconnect
-    reply = await refreshing.get(f"{ONE}/leads/custom-fields")
+    reply = await while_time_passes(vault.clock, refreshing.get(f"{ONE}/leads/custom-fields"))
+
+    assert reply.status == 200
+    assert vault.provider.calls["token:authorization_code"] == 2
+    assert vault.provider.calls["token:refresh_token"] == 0
+
+
+async def test_a_grant_that_comes_after_the_claim_leaves_the_old_token_unspent(vault: Deployment) -> None:
+    """Reconnected while the connection to the provider was being made: the mark fails, and nothing is sent."""
+    await vault.connect()
+    vault.clock.advance(7200)
+    refreshing = with_vault(vault, door=ConnectsSlowly(vault.network, vault.connect))
+
+    reply = await while_time_passes(vault.clock, refreshing.get(f"{ONE}/leads/custom-fields"))
 
     assert reply.status == 200
     assert vault.provider.calls["token:authorization_code"] == 2

@@ -83,7 +83,7 @@ class ConnectionMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.connector.auth.oauth is not None)
     @rule(lifetime=st.none() | st.integers(60, 7200), refreshable=st.booleans())
     def grant_arrives(self, lifetime: int | None, refreshable: bool) -> None:
-        self.become(connected(self.held(), self.token(lifetime, refreshable), self.now))
+        self.become(connected(self.held(), self.token(lifetime, refreshable), self.now, consent=1))
 
     @precondition(lambda self: self.connector.auth.oauth is not None)
     @rule()
@@ -93,7 +93,7 @@ class ConnectionMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.connection and self.connection.grant)
     @rule()
     def refresh_works(self) -> None:
-        self.become(refreshed(self.held(), self.token(3600, True)))
+        self.become(refreshed(self.held(), self.token(3600, True), attempt=1))
 
     @precondition(lambda self: self.connection and self.connection.grant)
     @rule()
@@ -191,7 +191,7 @@ def test_a_refused_refresh_is_given_up_after_the_retention() -> None:
     code = connector("authorization_code")
     now = 1_767_225_600_000
     blank = Connection("c1", "user-1", "crm", "acme", settings={"tenant_id": "t"})
-    held = connected(blank, OAuthToken(Secret("a"), Secret("r")), now)
+    held = connected(blank, OAuthToken(Secret("a"), Secret("r")), now, consent=1)
 
     first = refresh_failed(held, failure("rejected", now))
     last = refresh_failed(first, failure("rejected", now + RETENTION))

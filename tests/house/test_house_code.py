@@ -38,7 +38,8 @@ WITHOUT_SCOPE = {
     "flows.spend", "flows.try_confirmation",
     "jobs.arm", "jobs.finish", "jobs.give_back", "jobs.heartbeat", "jobs.rearm", "jobs.reseal", "jobs.retry",
     "jobs.set_aside", "jobs.set_aside_unknown", "jobs.take", "deletion.queue_forgotten", "retention.purge",
-    "tenants.add_application", "tenants.applications", "tenants.unconfirmed", "tenants.by_key",
+    "silence.forget_node", "silence.nodes", "silence.silent_processes", "silence.speak_for", "silence.tell",
+    "silence.untold", "tenants.add_application", "tenants.applications", "tenants.unconfirmed", "tenants.by_key",
 }  # fmt: skip
 
 

@@ -86,7 +86,9 @@ class Connection(msgspec.Struct, frozen=True):
 
     `secrets` are the sensitive settings: `Sealed` where they are stored, `Secret` where they are about to be.
     `choices` are the options of selects that the connected account offers, by setting id. `unreadable_at`: when
-    something that is stored of it turned out not to open.
+    something that is stored of it turned out not to open. `consent` is the number of the consent that the credential is
+    from, `made_by` what stored this very credential: the attempt that refreshed it, or that consent. `unresolved`: the
+    refresh token was presented, and no answer came in the time that one could.
     """
 
     id: str
@@ -114,6 +116,9 @@ class Connection(msgspec.Struct, frozen=True):
     settings_generation: int = 0
     secrets_generation: int = 0
     credential_generation: int = 0
+    consent: int = 0
+    made_by: int = 0
+    unresolved: bool = False
 
     def __repr__(self) -> str:
         """Without the settings, some of which are secrets."""
@@ -208,7 +213,7 @@ def health(connection: Connection, connector: Connector, now: int) -> Health:
         return "needs_consent"
     if not authenticated or connection.validation == "failed":
         return "needs_auth"
-    if connection.failure:
+    if connection.failure or connection.unresolved:
         return "pending_refresh"
     return "degraded" if connection.last_downstream_error_at else "ok"
 
@@ -291,11 +296,14 @@ def _still_offered(stored: Any, offered: Sequence[str]) -> list[str]:
     return list(offered) if len(offered) == 1 else chosen
 
 
-def connected(connection: Connection, token: OAuthToken, now: int) -> Connection:
-    """A new grant arrived: it replaces the old one and clears what was known against it."""
+def connected(connection: Connection, token: OAuthToken, now: int, consent: int) -> Connection:
+    """A new grant arrived, by the consent of that number: it replaces the old one and clears what spoke against it."""
     return replace(
         connection,
         grant=Grant.of(token, granted_at=now),
+        consent=consent,
+        made_by=consent,
+        unresolved=False,
         unreadable_at=0,
         revoked_at=0,
         pending_until=0,
@@ -310,12 +318,14 @@ def awaiting_confirmation(connection: Connection, until: int) -> Connection:
     return replace(connection, pending_until=until)
 
 
-def refreshed(connection: Connection, token: OAuthToken) -> Connection:
-    """The access token was refreshed; the consent is the same."""
+def refreshed(connection: Connection, token: OAuthToken, attempt: int) -> Connection:
+    """The access token was refreshed, by the attempt of that number; the consent is the same."""
     granted_at = connection.grant.granted_at if connection.grant else token.issued_at
     return replace(
         connection,
         grant=Grant.of(token, granted_at),
+        made_by=attempt,
+        unresolved=False,
         validation=None,
         failure=None,
         retained_until=0,
@@ -328,7 +338,7 @@ def refresh_failed(connection: Connection, failure: RefreshFailure) -> Connectio
         return replace(connection, failure=failure)
     until = connection.retained_until or failure.at + RETENTION
     if failure.at >= until:
-        return replace(connection, grant=None, failure=None, retained_until=0)
+        return replace(connection, grant=None, failure=None, retained_until=0, unresolved=False)
     return replace(connection, failure=failure, retained_until=until)
 
 
@@ -351,7 +361,7 @@ def disconnected(connection: Connection, now: int) -> Connection:
     """The grant was ended; settings and metadata stay."""
     return replace(
         connection, grant=None, revoked_at=now, pending_until=0, validation=None,
-        failure=None, retained_until=0, unreadable_at=0,
+        failure=None, retained_until=0, unreadable_at=0, unresolved=False,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ grants stand above or beside it and need its words, not its sockets. A request's
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -33,6 +33,8 @@ class Limits:
     body: int | None = 1 << 20
     """Of the answer's body: unpacked for `send`, as it travels for `open`."""
 
+
+Ready = Callable[[], Awaitable[None]]
 
 WHOLE = Limits()
 STREAM = Limits(total=3600.0, head=60.0, silence=60.0, body=None)
@@ -69,8 +71,11 @@ class Answer(Protocol):
 class Door(Protocol):
     """Calls other machines. Both verbs send a request once or not at all and follow nowhere."""
 
-    async def send(self, request: Request, *, limits: Limits = WHOLE) -> Response:
+    async def send(self, request: Request, *, limits: Limits = WHOLE, ready: Ready | None = None) -> Response:
         """The whole answer, unpacked, whatever its status.
+
+        `ready` is called when the connection stands, right before the request is written; what it raises is raised,
+        and nothing is written.
 
         Raises EgressRefused, before anything leaves, if the destination is not allowed; RequestValidationError if
         the request cannot be written in HTTP; NoAnswer if no answer came, or not a whole one within `limits`.

@@ -86,6 +86,14 @@ def _request_token(
     setup: Setup, members: Mapping[str, str], now: int, previous: OAuthToken | None = None, url: str | None = None
 ) -> TokenFlow:
     response = yield token_request(setup, members, url=url, refreshing=previous is not None)
+    return granted_by(setup, response, now, previous)
+
+
+def granted_by(setup: Setup, response: Response, now: int, previous: OAuthToken | None = None) -> Granted:
+    """What a token endpoint's answer grants. `now` is when it was asked for (ms), `previous` what was refreshed.
+
+    GrantRejected, GrantMisconfigured or GrantDeferred if it grants nothing.
+    """
     check_refusal(setup.connector, response, now)
     return Granted(read_token(setup.oauth, response, now, previous), captured(setup.oauth, response))
 

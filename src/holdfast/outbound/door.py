@@ -13,7 +13,7 @@ from importlib.metadata import version
 import aiohttp
 from aiohttp import ClientResponse
 
-from holdfast.domain.door import STREAM, WHOLE, Limits, Upload
+from holdfast.domain.door import STREAM, WHOLE, Limits, Ready, Upload
 from holdfast.domain.exchange import Request, Response
 from holdfast.outbound.exchange import Exchange, OutgoingRequest
 from holdfast.outbound.policy import EgressPolicy
@@ -52,15 +52,16 @@ class Outbound:
         if self._session is not None:
             await self._session.close()
 
-    async def send(self, request: Request, *, limits: Limits = WHOLE) -> Response:
-        """The whole answer to `request`, whatever its status; a 3xx is an answer like any other.
+    async def send(self, request: Request, *, limits: Limits = WHOLE, ready: Ready | None = None) -> Response:
+        """The whole answer to `request`, whatever its status; a 3xx is an answer like any other. `ready` is called
+        when the connection stands, right before the first byte of the request.
 
         Raises EgressRefused, before anything leaves, if the policy or `request.hosts` forbids the destination;
         RequestValidationError if the method, a header or the certificate cannot be sent; NoAnswer if no answer
         came, or not a whole one within `limits`.
         """
         body = bytearray()
-        async with self._exchange(request, None, limits, unpack=True) as answer:
+        async with self._exchange(request, None, limits, unpack=True, ready=ready) as answer:
             async for piece in answer.stream():
                 body += piece
             return Response(answer.status, _joined(answer.message), bytes(body))
@@ -73,10 +74,12 @@ class Outbound:
         """
         return self._exchange(request, upload, limits, unpack=False)
 
-    def _exchange(self, request: Request, upload: Upload | None, limits: Limits, *, unpack: bool) -> Exchange:
+    def _exchange(
+        self, request: Request, upload: Upload | None, limits: Limits, *, unpack: bool, ready: Ready | None = None
+    ) -> Exchange:
         to = self._policy.check_url(request.url, request.hosts)
         self._session = self._session or self._connections()
-        return Exchange(self._session, self._tls, to, request, upload, limits=limits, unpack=unpack)
+        return Exchange(self._session, self._tls, to, request, upload, limits=limits, unpack=unpack, ready=ready)
 
     def _connections(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(

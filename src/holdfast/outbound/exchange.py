@@ -20,7 +20,7 @@ import structlog
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from aiohttp.connector import Connection
 
-from holdfast.domain.door import Limits, Upload
+from holdfast.domain.door import Limits, Ready, Upload
 from holdfast.domain.exchange import Request
 from holdfast.errors import HoldfastError, RequestValidationError
 from holdfast.outbound.faults import Broken, CertificateRefused, Switched, TooMuch, no_answer, refuses_certificate
@@ -47,8 +47,11 @@ class OutgoingRequest(ClientRequest):
     """A request that knows the connection it was given, which aiohttp tells nobody before there is an answer."""
 
     on: asyncio.Transport | None = None
+    ready: Ready | None = None
 
     async def send(self, conn: Connection) -> ClientResponse:
+        if self.ready is not None:
+            await self.ready()
         self.on = conn.transport
         return await super().send(conn)
 
@@ -66,9 +69,10 @@ class Exchange:
         *,
         limits: Limits,
         unpack: bool,
+        ready: Ready | None = None,
     ) -> None:
         self._session, self._tls, self._to, self._request = session, tls, to, request
-        self._limits, self._unpack = limits, unpack
+        self._limits, self._unpack, self._ready = limits, unpack, ready
         self._upload = upload and Outgoing(upload, asks=self._hold, gave=self._go_on, broke=self._hang_up)
         self._length = upload and upload.length
         self._sent: OutgoingRequest | None = None
@@ -142,7 +146,7 @@ class Exchange:
         Some providers refresh over GET, and a rotating refresh token that is spent twice is a grant lost.
         """
         assert isinstance(request, OutgoingRequest)
-        self._sent = request
+        self._sent, request.ready = request, self._ready
         try:
             return await handler(request)
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as broken:

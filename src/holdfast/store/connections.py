@@ -2,7 +2,7 @@
 
 `change` is the one way in which a connection is written: it reads the row, lets a decision make the next one,
 and saves it with the events that follow, all in one transaction. `rows` has the columns and what is sealed in them;
-the right to refresh one connection is `attempts`'.
+the right to refresh one connection is `presentations`'.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from holdfast.store.seal.box import Box
 ATTEMPTS = 30
 
 _ONE = f"SELECT {READ} FROM connections WHERE {KEY}"
-_STORED = f"SELECT {READ}, credential, secrets, lease_until > :db_now AS leased FROM connections WHERE {KEY}"
+_STORED = f"SELECT {READ}, credential, secrets FROM connections WHERE {KEY}"
 _OF_CONSUMER = f"SELECT {READ} FROM connections WHERE application_id = :application_id AND consumer_id = :consumer_id"
 _INSERT = f"""
 INSERT INTO connections (application_id, consumer_id, unified_api, service_id, id, created_at, version, credential,
@@ -40,8 +40,13 @@ ON CONFLICT (application_id, consumer_id, unified_api, service_id) DO NOTHING"""
 _UPDATE = f"""
 UPDATE connections SET version = version + 1, {", ".join(f"{c} = :{c}" for c in COLUMNS)},
   credential = CASE WHEN :keeps_credential THEN credential ELSE :credential END,
-  secrets = CASE WHEN :keeps_secrets THEN secrets ELSE :secrets END
+  secrets = CASE WHEN :keeps_secrets THEN secrets ELSE :secrets END,
+  lease_owner = CASE WHEN :keeps_credential THEN lease_owner END,
+  lease_until = CASE WHEN :keeps_credential THEN lease_until ELSE 0 END,
+  attempt_state = CASE WHEN :keeps_credential THEN attempt_state END
 WHERE {KEY} AND version = :version"""
+# What became of an earlier refresh token matters no more.
+_OUTLIVED = "DELETE FROM presentations WHERE connection_id = :id AND generation < :generation"
 _DELETE = f"DELETE FROM connections WHERE {KEY} AND version = :version"
 
 
@@ -67,11 +72,6 @@ class Stored:
 
     connection: Connection
     row: Row
-
-    @property
-    def leased(self) -> bool:
-        """Whether somebody held the right to refresh it when it was read (`attempts`)."""
-        return bool(self.row["leased"])
 
 
 Decide = Callable[[Connection | None], Change | None]
@@ -198,6 +198,8 @@ async def _save(
     )
     if not written:
         raise ConflictError()
+    if before and not isinstance(token, _Keep):
+        await tx.q.run(_OUTLIVED, id=after.id, generation=after.credential_generation)
     return after
 
 

@@ -204,9 +204,9 @@ async def end(scope: ConsumerScope, store: Store, unified_api: str, service_id: 
     await store.q.run(_END_CONFIRMATIONS, **named, emptied=b"")
 
 
-async def require_standing(scope: Scope, store: Store, pending: Pending) -> None:
-    """InvalidStateError if what `pending` came from was ended meanwhile. For the transaction that keeps it."""
-    kind, mac = pending.origin
+async def require_standing(scope: Scope, store: Store, origin: Origin) -> None:
+    """InvalidStateError if what a code came from was ended meanwhile. For the transaction that keeps its grant."""
+    kind, mac = origin
     row = await store.q.one(_STANDS[kind], mac=mac)
     if row is None or row["ended_at"] is not None:
         raise InvalidStateError(ENDED)

@@ -25,9 +25,13 @@ COLUMNS = (
     "enabled", "settings", "settings_generation", "masks", "secrets_generation", "metadata", "configuration", "choices",
     "credential_generation", "granted_at", "issued_at", "expires_at", "refreshable", "refresh_expires_at",
     "consent_state", "unreadable_at", "revoked_at", "pending_until", "validation", "failure", "retained_until",
-    "last_downstream_error_at", "updated_at",
+    "last_downstream_error_at", "consent", "made_by", "updated_at",
 )  # fmt: skip
-READ = ", ".join(("unified_api", "service_id", "id", *COLUMNS, "created_at", "version"))
+# Nobody writes that a refresh token got no answer: whoever could have may be dead.
+_UNRESOLVED = (
+    "EXISTS (SELECT 1 FROM presentations p WHERE p.connection_id = connections.id AND p.settles_at <= :db_now)"
+)
+READ = ", ".join(("unified_api", "service_id", "id", *COLUMNS, "created_at", "version", f"{_UNRESOLVED} AS unresolved"))
 KEY = """application_id = :application_id AND consumer_id = :consumer_id
   AND unified_api = :unified_api AND service_id = :service_id"""
 
@@ -88,6 +92,9 @@ def connection(scope: ConsumerScope, row: Row, box: Box) -> Connection:
         settings_generation=row["settings_generation"],
         secrets_generation=row["secrets_generation"],
         credential_generation=row["credential_generation"],
+        consent=row["consent"],
+        made_by=row["made_by"],
+        unresolved=bool(row["unresolved"]),
     )
 
 
@@ -117,6 +124,8 @@ def facts(scope: ConsumerScope, told: Connection, box: Box) -> dict[str, Any]:
         "failure": msgspec.json.encode(told.failure).decode() if told.failure else None,
         "retained_until": told.retained_until,
         "last_downstream_error_at": told.last_downstream_error_at,
+        "consent": told.consent,
+        "made_by": told.made_by,
         "updated_at": told.updated_at,
     }
 

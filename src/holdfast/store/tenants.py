@@ -49,6 +49,9 @@ _UPSERT_CONSUMER = """
 INSERT INTO consumers (application_id, consumer_id, metadata, created_at, updated_at)
 VALUES (:application_id, :consumer_id, '{}', :now, :now)
 ON CONFLICT (application_id, consumer_id) DO NOTHING"""
+_NEXT_CONSENT = """
+UPDATE consumers SET consents = consents + 1 WHERE application_id = :application_id AND consumer_id = :consumer_id
+RETURNING consents"""
 
 
 async def add_application(store: Store, application: Application, data_key: DataKey) -> None:
@@ -160,6 +163,20 @@ async def ensure_consumer(scope: ConsumerScope, store: Store) -> None:
     await store.q.run(
         _UPSERT_CONSUMER, application_id=scope.application_id, consumer_id=scope.consumer_id, now=store.clock.now()
     )
+
+
+async def number_consent(scope: ConsumerScope, store: Store) -> int:
+    """The number of a consent of the consumer, greater than that of every one before it.
+
+    Taken before the consent is spent: of two that are given at once, the one with the greater number stays, however
+    late the other one is stored.
+    """
+    async with store.transaction() as tx:
+        await ensure_consumer(scope, tx)
+        row = await tx.q.one(_NEXT_CONSENT, application_id=scope.application_id, consumer_id=scope.consumer_id)
+    if row is None:
+        raise ConflictError("The consumer is being deleted.")
+    return int(row["consents"])
 
 
 def _application(row: Row) -> Application:

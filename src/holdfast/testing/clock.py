@@ -30,6 +30,10 @@ class TestClock:
         """Milliseconds since 1970-01-01T00:00:00Z."""
         return self._now
 
+    def monotonic(self) -> float:
+        """Seconds; it moves with the wall time."""
+        return self._now / 1000
+
     async def sleep(self, seconds: float) -> None:
         """Return once `advance` has moved the time `seconds` on; at once, but not before others ran, for 0 or less."""
         if seconds <= 0:

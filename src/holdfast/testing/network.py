@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
-from holdfast.domain.door import STREAM, WHOLE, Limits, Upload
+from holdfast.domain.door import STREAM, WHOLE, Limits, Ready, Upload
 from holdfast.domain.exchange import Request, Response
 from holdfast.domain.manifest.template import host_matches
 from holdfast.errors import EgressRefused, NoAnswer
@@ -49,13 +49,16 @@ class FakeNetwork:
         """
         self._faults.extend([fault] * times)
 
-    async def send(self, request: Request, *, limits: Limits = WHOLE) -> Response:
-        """The whole answer to `request`.
+    async def send(self, request: Request, *, limits: Limits = WHOLE, ready: Ready | None = None) -> Response:
+        """The whole answer to `request`. `ready` is called right before it leaves.
 
         Raises EgressRefused for a host that the request is not pinned to, and NoAnswer for everything that a network
         does: unknown name, refused, timed out, dropped, larger than `limits.body`.
         """
-        app, lost = self._leaves(request)
+        app, fault = self._reached(request)
+        if ready is not None:
+            await ready()
+        lost = self._leaves(request, fault)
         try:
             answer = await call(app, request.method, request.url, request.headers.items(), request.body or b"")
             body = _decoded(answer, limits.body)
@@ -71,7 +74,8 @@ class FakeNetwork:
         self, request: Request, upload: Upload | None = None, *, limits: Limits = STREAM
     ) -> AsyncIterator[Arriving]:
         """The answer to `request` as soon as the app has begun it. Raises what `send` does."""
-        app, lost = self._leaves(request)
+        app, fault = self._reached(request)
+        lost = self._leaves(request, fault)
         body = _once(request.body) if upload is None else aiter(upload.pieces)
         length = len(request.body or b"") if upload is None else upload.length
         scope = scope_of(request.method, request.url, request.headers.items(), length)
@@ -83,18 +87,23 @@ class FakeNetwork:
         finally:
             await talk.hang_up()
 
-    def _leaves(self, request: Request) -> tuple[ASGIApp, bool]:
-        """The app that `request` reaches, and whether its answer gets lost on the way back."""
+    def _reached(self, request: Request) -> tuple[ASGIApp, Fault | None]:
+        """The app that a connection for `request` leads to, and what will go wrong on it."""
         if request.hosts and not host_matches(urlsplit(request.url).netloc, request.hosts):
             raise EgressRefused(f"The request may not go to {request.host}.")
-        self.requests.append(request)
         fault = self._faults.popleft() if self._faults else None
         app = app_for(self.apps, request.url)
         if app is None or fault == "refused":
+            self.requests.append(request)
             raise NoAnswer(f"{request.host} could not be reached.", may_have_acted=False)
+        return app, fault
+
+    def _leaves(self, request: Request, fault: Fault | None) -> bool:
+        """Whether the answer to `request`, which is under way from here on, gets lost on its way back."""
+        self.requests.append(request)
         if fault == "timeout":
             raise NoAnswer(f"{request.host} did not answer in time.", may_have_acted=True, late=True)
-        return app, fault == "lost"
+        return fault == "lost"
 
 
 class Arriving:

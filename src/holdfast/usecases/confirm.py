@@ -20,7 +20,7 @@ async def keep(scope: ConsumerScope, vault: Vault, about: Subject, pending: Pend
     until = vault.clock.now() + flows.CONFIRMATION_LIFETIME
 
     async def wait(tx: Store, held: Stored | None) -> None:
-        await flows.require_standing(scope, tx, pending)
+        await flows.require_standing(scope, tx, pending.origin)
         await flows.await_confirmation(scope, tx, token.mac, pending)
 
     def decide(before: Connection | None) -> Change:

@@ -15,7 +15,7 @@ from holdfast.domain.form import check_urls, merge, take
 from holdfast.domain.tenancy import ConsumerScope, Scope
 from holdfast.errors import ConnectionNotFoundError, InvalidStateError, ProviderError, RequestValidationError
 from holdfast.grants.call import Verdict, verify
-from holdfast.store import Store, connections, flows
+from holdfast.store import Store, connections, flows, tenants
 from holdfast.store.connections import Change, Stored
 from holdfast.usecases import revocations
 from holdfast.usecases.credential.complete import complete
@@ -107,6 +107,8 @@ async def import_(scope: ConsumerScope, vault: Vault, unified_api: str, service_
     if given.token is not None and subject.connector.auth.oauth is None:
         raise InvalidStateError("This connector takes its credentials as settings, not as tokens.")
 
+    consent = await tenants.number_consent(scope, vault.store) if given.token else 0
+
     def decide(before: Connection | None) -> Change:
         connection = before or connections.blank(scope, unified_api, service_id)
         after = take(subject.connector, connection, given.settings, vault.store.masks)
@@ -119,7 +121,7 @@ async def import_(scope: ConsumerScope, vault: Vault, unified_api: str, service_
         )
         if given.token is None:
             return Change(after)
-        return Change(connected(after, given.token, vault.clock.now()), given.token)
+        return Change(connected(after, given.token, vault.clock.now(), consent), given.token)
 
     _, after = await connections.change(scope, vault.store, subject.connector, unified_api, decide)
     assert after is not None  # an import deletes nothing

@@ -26,14 +26,17 @@ class Flights:
         self._tasks: dict[Hashable, asyncio.Task[Any]] = {}
         self._patience = patience
         self._landing = landing
+        self.closing = False
 
     async def join(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
         """The result of the work under `key`, started now unless it is already under way.
 
-        Unavailable if it is still under way after `PATIENCE` seconds.
+        Unavailable if it is still under way after `PATIENCE` seconds, or would begin while the process is ending.
         """
         task = self._tasks.get(key)
         if task is None:
+            if self.closing:
+                raise Unavailable("This process is ending; another one will answer.")
             task = asyncio.ensure_future(_run(work))
             self._tasks[key] = task
             task.add_done_callback(lambda done: self._ended(key, done))
@@ -41,6 +44,10 @@ class Flights:
         if not task.done():
             raise Unavailable("The provider has not answered yet; its answer will be kept when it comes.")
         return task.result()  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Nothing begins from here on, and what has not come to the point of no return turns back (`closing`)."""
+        self.closing = True
 
     async def land(self) -> None:
         """Returns when everything in progress has ended, or was ended because it took longer than `LANDING` seconds.

@@ -9,7 +9,9 @@ from holdfast.clock import Clock
 from holdfast.domain.door import Door
 from holdfast.domain.mac import Macs
 from holdfast.store import Store
-from holdfast.store.attempts import Terms
+from holdfast.store.engine.locks import Locks
+from holdfast.store.presentations import Terms
+from holdfast.store.spool import Spool
 from holdfast.usecases.bell import Bell
 from holdfast.usecases.flight import Flights
 from holdfast.usecases.pace import Pace
@@ -30,8 +32,8 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Vault:
-    """All that the use cases work with; `holdfast.wiring` puts it together. `door` leads to the network, `lease` says
-    how long the right to refresh is held."""
+    """All that the use cases work with; `holdfast.wiring` puts it together. `door` leads to the network. `locks` keep
+    the processes of a refresh apart for as long as `terms` say, and `spool` has the answers that are not stored yet."""
 
     public_url: str
     store: Store
@@ -42,7 +44,9 @@ class Vault:
     flights: Flights
     recent: Recent
     bell: Bell
-    lease: Terms = field(default_factory=Terms)
+    locks: Locks
+    spool: Spool
+    terms: Terms = field(default_factory=Terms)
     pace: Pace = field(default_factory=Pace)
 
     @property

@@ -13,11 +13,11 @@ from holdfast.errors import (
 from holdfast.grants.sent import Sent
 from holdfast.grants.token import GRANTS
 from holdfast.grants.token import Granted as Answer
-from holdfast.store import Store, connections
+from holdfast.store import Store, connections, tenants
 from holdfast.store.connections import Stored
 from holdfast.usecases.credential.complete import complete
 from holdfast.usecases.credential.keep import keep_new
-from holdfast.usecases.credential.obtain import Outcome, obtain
+from holdfast.usecases.credential.obtain import Outcome, asking, obtain
 from holdfast.usecases.credential.setup import setup_with
 from holdfast.usecases.subject import Held, Subject
 from holdfast.usecases.vault import Vault
@@ -61,11 +61,14 @@ async def _exchange(scope: ConsumerScope, vault: Vault, held: Held, stored: Stor
         if now is None or not same or not now.connection.same_settings(held.connection):
             raise InvalidStateError("The connection's settings were changed, or it was deleted, meanwhile.")
 
+    consent = await tenants.number_consent(scope, vault.store)
+
     async def keep(answer: Answer) -> Subject:
-        return await complete(scope, vault, await keep_new(scope, vault, held, answer, enable=False, while_=stands))
+        kept = await keep_new(scope, vault, held, answer, consent=consent, enable=False, while_=stands, used=credential)
+        return await complete(scope, vault, kept)
 
     flow = GRANTS[held.connector.auth.oauth.grant](known, vault.clock.now())
-    return await obtain(vault, held, flow, Sent(known.secrets()), keep)
+    return await obtain(held, flow, asking(vault.door), Sent(known.secrets()), keep)
 
 
 def _require_settings(held: Held) -> None:

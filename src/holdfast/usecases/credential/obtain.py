@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
-from holdfast.domain.door import Limits
+from holdfast.domain.door import Door, Limits
+from holdfast.domain.exchange import Send
 from holdfast.errors import HoldfastError
 from holdfast.grants.flow import drive
 from holdfast.grants.sent import Sent
 from holdfast.grants.token import Granted as Answer
 from holdfast.grants.token import TokenFlow
 from holdfast.usecases.subject import Subject
-from holdfast.usecases.vault import Vault
 
 # A token request cannot be repeated, so its answer is waited for long after whoever asked has been told to come back
 # (seconds). Whoever asked waits `flight.PATIENCE`.
@@ -40,13 +41,18 @@ class Outcome:
         return self.subject
 
 
-async def obtain(vault: Vault, subject: Subject, flow: TokenFlow, sent: Sent, keep: Keep) -> Outcome:
+def asking(door: Door) -> Send:
+    """Sends a token request that can be made again, whose answer needs no keeping before it is read."""
+    return partial(door.send, limits=TOKEN_REQUEST)
+
+
+async def obtain(subject: Subject, flow: TokenFlow, send: Send, sent: Sent, keep: Keep) -> Outcome:
     """Asks the provider by `flow`, which spends what is `sent`, and keeps what it grants.
 
     Call it in flight (`Vault.flights`): it is not to stop between the two.
     """
     try:
-        answer = await drive(flow, lambda request: vault.door.send(request, limits=TOKEN_REQUEST), sent)
+        answer = await drive(flow, send, sent)
     except HoldfastError as error:
         return Outcome(subject, error=error)
     return Outcome(await keep(answer))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from holdfast import failpoints
 from holdfast.domain.connection import Connection, filled
 from holdfast.domain.credential import Credential
 from holdfast.domain.tenancy import ConsumerScope
@@ -12,12 +11,13 @@ from holdfast.grants.flow import Setup
 from holdfast.grants.sent import Sent
 from holdfast.grants.token import Granted as Answer
 from holdfast.grants.token import TokenFlow, exchange_code
-from holdfast.store import Store, connections, flows
-from holdfast.store.connections import Stored
+from holdfast.store import connections, tenants
 from holdfast.store.flows import Pending
+from holdfast.store.spool import About, Callback
 from holdfast.usecases.credential.complete import complete
-from holdfast.usecases.credential.keep import keep_new
+from holdfast.usecases.credential.keep import keep_redeemed
 from holdfast.usecases.credential.obtain import Outcome, obtain
+from holdfast.usecases.credential.once import Once
 from holdfast.usecases.credential.setup import check_filled, setup_with
 from holdfast.usecases.states import callback_url
 from holdfast.usecases.subject import Subject
@@ -43,23 +43,40 @@ async def redeem(scope: ConsumerScope, vault: Vault, subject: Subject, pending: 
 
 
 async def _redeem(scope: ConsumerScope, vault: Vault, subject: Subject, pending: Pending) -> Outcome:
-    async def stands(tx: Store, held: Stored | None) -> None:
-        await flows.require_standing(scope, tx, pending)
-
-    async def keep(answer: Answer) -> Subject:
-        with_callback = replace(answer, captured={**pending.captured, **answer.captured})
-        held = await keep_new(scope, vault, subject, with_callback, enable=True, while_=stands)
-        return await complete(scope, vault, held)
-
-    known = await _known(scope, vault, subject, pending)
-    sent = Sent((*known.secrets(), pending.code, pending.verifier or ""))
-    return await obtain(vault, subject, _flow(vault, known, pending), sent, keep)
-
-
-async def _known(scope: ConsumerScope, vault: Vault, subject: Subject, pending: Pending) -> Setup:
     before, credential = await _before(scope, vault, subject)
     held = subject.holding(filled(before, subject.connector, pending.captured))
-    return await setup_with(scope, vault, held, credential)
+    known = await setup_with(scope, vault, held, credential)
+    consent = await tenants.number_consent(scope, vault.store)
+    await failpoints.at("redeem.numbered")
+    callback = Callback(pending.captured, pending.origin)
+    about = _about(scope, before, consent, vault.clock.now())
+    once = Once(vault, await vault.store.box(scope), about, callback=callback)
+
+    async def keep(answer: Answer) -> Subject:
+        kept = await keep_redeemed(scope, vault, subject, answer, callback, consent, credential)
+        once.drop()
+        return await complete(scope, vault, kept)
+
+    sent = Sent((*known.secrets(), pending.code, pending.verifier or ""))
+    outcome = await obtain(subject, _flow(vault, known, pending), once.send, sent, keep)
+    once.drop()
+    return outcome
+
+
+def _about(scope: ConsumerScope, before: Connection, consent: int, now: int) -> About:
+    return About(
+        kind="redeem",
+        application_id=scope.application_id,
+        consumer_id=scope.consumer_id,
+        unified_api=before.unified_api,
+        service_id=before.service_id,
+        connection_id=before.id,
+        generation=before.credential_generation,
+        number=consent,
+        consent=consent,
+        granted_at=now,
+        asked_at=now,
+    )
 
 
 def _flow(vault: Vault, known: Setup, pending: Pending) -> TokenFlow:

@@ -4,6 +4,7 @@
 - `api_keys`      what they authenticate with, and where each key reaches
 - `deletion`      what ends with an application, and its end
 - `integrations`  the connectors that they offer, each with the application's own OAuth client
+- `nodes`         those that died in the middle of a refresh
 - `policies`      what their proxy lets through
 - `scope`         the operator's scope, and how a change is made without losing somebody else's
 
@@ -31,6 +32,7 @@ from holdfast.usecases.manage.integrations import (
     one_integration,
     put_integration,
 )
+from holdfast.usecases.manage.nodes import NodeData, forget_node, silent_nodes
 from holdfast.usecases.manage.policies import PolicyData, RuleData, change_policy, policy, replace_policy
 from holdfast.usecases.manage.scope import operator
 
@@ -44,6 +46,7 @@ __all__ = [
     "IntegrationData",
     "KeyBounds",
     "KeyData",
+    "NodeData",
     "PolicyData",
     "RuleData",
     "change_policy",
@@ -57,11 +60,13 @@ __all__ = [
     "every_application",
     "every_integration",
     "every_key",
+    "forget_node",
     "one_application",
     "one_integration",
     "operator",
     "policy",
     "put_integration",
     "replace_policy",
+    "silent_nodes",
     "update_application",
 ]

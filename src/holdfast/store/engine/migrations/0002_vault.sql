@@ -54,10 +54,12 @@ CREATE TABLE proxy_policies (
   updated_at BIGINT NOT NULL
 );
 
+-- consents: the number of the last consent that was to be given to a connection of this consumer.
 CREATE TABLE consumers (
   application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
   consumer_id TEXT NOT NULL,
   metadata TEXT NOT NULL,
+  consents BIGINT NOT NULL DEFAULT 0,
   created_at BIGINT NOT NULL,
   updated_at BIGINT NOT NULL,
   PRIMARY KEY (application_id, consumer_id)
@@ -66,7 +68,10 @@ CREATE TABLE consumers (
 -- Facts of a connection; its state is derived. settings, secrets and credential are sealed, each under its own
 -- generation; masks are digests of the secrets, which tell them apart without opening one. failure: the last refresh
 -- that gave nothing.
--- lease_owner, lease_until: who has the right to refresh it, and until when, by the clock of the database.
+-- consent: the number of the consent that the credential is from; a lower one never takes its place. made_by: the attempt
+-- or the consent that stored this very credential, which tells a lost acknowledgement from a lost race.
+-- attempt: counts the claims to refresh it, and never goes back. attempt_state: 'claimed', or 'sent' once the refresh
+-- token may have left. lease_owner, lease_until: which process has the claim, and until when, by the database's clock.
 CREATE TABLE connections (
   application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
   consumer_id TEXT NOT NULL,
@@ -100,11 +105,33 @@ CREATE TABLE connections (
   created_at BIGINT NOT NULL,
   updated_at BIGINT,
   version BIGINT NOT NULL,
+  consent BIGINT NOT NULL DEFAULT 0,
+  made_by BIGINT NOT NULL DEFAULT 0,
+  attempt BIGINT NOT NULL DEFAULT 0,
+  attempt_state TEXT,
   lease_owner TEXT,
   lease_until BIGINT NOT NULL DEFAULT 0,
   PRIMARY KEY (application_id, consumer_id, unified_api, service_id)
 );
 CREATE INDEX connections_by_expiry ON connections (expires_at) WHERE refreshable;
+
+-- Each time that a refresh token was given to its provider, until the connection has another credential: what an attempt
+-- leaves behind when its process dies. settles_at: from then on the provider acts on it no more. outcome: 'none' if the
+-- sender has said that it holds no answer, 'refused', or nothing while it has not spoken. told_at: when that was told.
+CREATE TABLE presentations (
+  connection_id TEXT NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
+  attempt BIGINT NOT NULL,
+  generation BIGINT NOT NULL,
+  node TEXT NOT NULL,
+  process TEXT NOT NULL,
+  presented_at BIGINT NOT NULL,
+  settles_at BIGINT NOT NULL,
+  outcome TEXT,
+  told_at BIGINT,
+  PRIMARY KEY (connection_id, attempt)
+);
+CREATE INDEX presentations_silent ON presentations (node, process) WHERE outcome IS NULL;
+CREATE INDEX presentations_untold ON presentations (settles_at) WHERE told_at IS NULL;
 
 -- An authorization that is under way, spent by one UPDATE. sealed: the PKCE verifier or null, bound to all else that
 -- the row says.
