@@ -93,7 +93,7 @@ def _below_base(setup: Setup, path: str) -> str:
     base = setup.connector.request.base_url
     if not base:
         raise RequestHeadersValidationError("This service has no base URL; the downstream URL must be absolute.")
-    return render_url(base, setup.values, setup.hosts).rstrip("/") + path
+    return (render_url(base, setup.values, setup.hosts) if "{" in base else base).rstrip("/") + path
 
 
 def _filled_in(setup: Setup, text: str) -> str:
@@ -134,6 +134,9 @@ def _own_hosts(setup: Setup) -> Iterator[str]:
 
 
 def _rendered_host(setup: Setup, url: str) -> Iterator[str]:
+    if "{" not in url:
+        yield urlsplit(url).netloc
+        return
     try:
         yield urlsplit(render_url(_origin(url), setup.values, setup.hosts)).netloc
     except ConnectionSettingsError:

@@ -14,6 +14,8 @@ import asyncio
 import errno
 import fcntl
 import os
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -40,9 +42,8 @@ _COLUMNS = (
     "id", "application_id", "consumer_id", "connection_id", "actor", "reason", "generation", "at", "method", "host",
     "path", "status",
 )  # fmt: skip
-_INSERT = f"""
-INSERT INTO journal ({", ".join(_COLUMNS)}) VALUES ({", ".join(":" + c for c in _COLUMNS)})
-ON CONFLICT (id) DO NOTHING"""
+# Entries that go into one statement: of each size as many as there are, so that there are few texts.
+_AT_ONCE = (64, 8, 1)
 _OF_APPLICATION = """
 SELECT * FROM journal WHERE application_id = :application_id ORDER BY at DESC, id DESC LIMIT :limit"""
 
@@ -125,9 +126,9 @@ class Journal:
         entries = file.entries()
         for begin in range(0, len(entries), _BATCH):
             async with self._database.transaction() as q:
-                for entry in entries[begin : begin + _BATCH]:
-                    # The same line may come twice: a process can die between this and the removal of its file.
-                    await q.run(_INSERT, **dict(zip(_COLUMNS, entry, strict=True)))
+                for some in _portions(entries[begin : begin + _BATCH]):
+                    values = {f"{c}_{i}": v for i, one in enumerate(some) for c, v in zip(_COLUMNS, one, strict=True)}
+                    await q.run(_insert(len(some)), **values)
 
 
 class _File:
@@ -178,6 +179,21 @@ class _File:
     def remove(self) -> None:
         self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
+
+
+def _portions(entries: list[_Entry]) -> Iterator[list[_Entry]]:
+    begin = 0
+    for size in _AT_ONCE:
+        while len(entries) - begin >= size:
+            yield entries[begin : begin + size]
+            begin += size
+
+
+@cache
+def _insert(rows: int) -> str:
+    """The same line may come twice: a process can die between the statement and the removal of its file."""
+    values = ", ".join("(" + ", ".join(f":{column}_{row}" for column in _COLUMNS) + ")" for row in range(rows))
+    return f"INSERT INTO journal ({', '.join(_COLUMNS)}) VALUES {values} ON CONFLICT (id) DO NOTHING"
 
 
 async def recent(scope: Scope, store: Store, limit: int = 1000) -> list[Row]:
