@@ -19,6 +19,7 @@ from holdfast.grants.token import GRANTS
 from holdfast.store import connections, presentations
 from holdfast.store.connections import Stored
 from holdfast.store.engine.locks import Lock
+from holdfast.usecases.credential import circuit
 from holdfast.usecases.credential.attempt import attempt
 from holdfast.usecases.credential.failure import answer
 from holdfast.usecases.credential.obtain import Outcome
@@ -95,6 +96,8 @@ async def _refresh(scope: ConsumerScope, vault: Vault, asked: Granted) -> Outcom
         if (known := _known(asked, stored, vault.clock.now())) is not None:
             return known
         assert stored is not None  # or it would be known
+        if refused := await circuit.refusal(scope, vault, asked.holding(stored.connection)):
+            return Outcome(asked, error=refused)
         lock = await vault.locks.take(stored.connection.id)
         if lock is not None:
             try:
