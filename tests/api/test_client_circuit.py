@@ -50,26 +50,31 @@ async def integration(vault: Deployment, method: str = "GET", **members: Any) ->
     return (await vault.manage(method, path, json=members or None)).data
 
 
+async def refresh_events(vault: Deployment, consumer: str) -> list[str]:
+    return [event for event in await vault.events(consumer) if event.startswith("token_refresh.")]
+
+
 def counted(what: str) -> float:
     return REGISTRY.get_sample_value("holdfast_circuits_total", {"what": what}) or 0
 
 
 async def test_a_client_that_is_refused_is_not_asked_with_for_everybody(vault: Deployment) -> None:
-    """The second connection that is refused is the last: all others are told the same without a request, nothing is
-    known against them, and the operator is told once."""
+    """The second connection that is refused is the last: all others are told the same without a request, none of them
+    is dead, each says once that its refresh is pending, and the operator is told once."""
     consumers = await connected(vault, 10)
 
     with capture_logs() as logs:
-        replies = [await use(vault, consumer) for consumer in consumers]
+        replies = [await use(vault, consumer) for consumer in consumers * 2]
 
     assert asked(vault) == 2
+    assert [await refresh_events(vault, consumer) for consumer in consumers] == [["token_refresh.pending"]] * 10
     assert {(reply.status, reply.body["type_name"]) for reply in replies} == {(422, replies[0].body["type_name"])}
     assert {reply.body["detail"] if isinstance(reply.body["detail"], str) else "" for reply in replies} == {
         "The provider refused with 401 (invalid_client)."
     }
     assert replies[-1].headers["retry-after"] == str(PAUSE)
     healths = [(await vault.connection(consumer=consumer))["health"] for consumer in consumers]
-    assert healths == ["pending_refresh"] * 2 + ["ok"] * 8
+    assert healths == ["pending_refresh"] * 10
     assert {(await vault.connection(consumer=consumer))["state"] for consumer in consumers} == {"callable"}
     assert [entry["code"] for entry in logs if entry["event"] == "client_refused"] == ["invalid_client"]
 
@@ -104,6 +109,10 @@ async def test_one_probe_at_a_time_asks(vault: Deployment) -> None:
         probes.append((early, asked(vault)))
 
     assert probes == [(2, 3), (3, 4), (4, 5), (5, 6), (6, 7)]
+    # Whoever lost the race for a probe has no pause of its own, as one has whom the provider refused.
+    change_secret(vault, CLIENT_SECRET)
+    vault.clock.advance(102)
+    assert {(await use(vault, consumer)).status for consumer in consumers} == {200}
 
 
 async def test_a_probe_that_succeeds_ends_it_for_everybody(vault: Deployment) -> None:
@@ -120,6 +129,8 @@ async def test_a_probe_that_succeeds_ends_it_for_everybody(vault: Deployment) ->
     assert {reply.status for reply in replies} == {200}
     assert (await integration(vault)).get("client_refused") is None
     assert counted("closed") - closed == 1
+    recovered = ["token_refresh.pending", "token_refresh.recovered"]
+    assert [await refresh_events(vault, consumer) for consumer in consumers] == [recovered] * 4
 
 
 async def test_a_changed_integration_is_tried_at_once(vault: Deployment) -> None:
@@ -193,6 +204,8 @@ async def test_a_token_that_lives_serves_while_the_client_is_refused(vault: Depl
     replies = [await use(vault, consumer) for consumer in consumers]
 
     assert ({reply.status for reply in replies}, asked(vault)) == ({200}, 2)
+    healths = [(await vault.connection(consumer=consumer))["health"] for consumer in consumers]
+    assert healths == ["pending_refresh"] * 2 + ["ok"] * 2
 
 
 async def test_the_operator_is_told(vault: Deployment) -> None:

@@ -140,6 +140,18 @@ async def test_a_new_consent_begins_anew(silent: Deployment) -> None:
     assert (await row(silent))["learned_life"] == 0
 
 
+async def test_a_token_that_was_replaced_meanwhile_is_not_called_dead(silent: Deployment) -> None:
+    """The service refused the one before: somebody else has refreshed it since."""
+    scope = ConsumerScope(silent.application_id, Caller.own("test"), silent.consumer)
+    old = await connections.one(scope, silent.vault.store, "crm", SERVICE)
+    assert old is not None
+    assert (await silent.post(f"/vault/connections/crm/{SERVICE}/validate")).status == 200
+
+    await lifespan.died(scope, silent.vault.store, old)
+
+    assert (await row(silent))["expires_at"] is None
+
+
 async def test_a_connection_that_was_made_anew_is_taught_nothing(silent: Deployment) -> None:
     """What an older one saw is not its own: one deletes it while the call is under way."""
     scope = ConsumerScope(silent.application_id, Caller.own("test"), silent.consumer)

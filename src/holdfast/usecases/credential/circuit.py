@@ -1,9 +1,9 @@
 """A circuit for each OAuth client: when the provider refuses the client, every refresh would fail alike, so one asks.
 
 One connection that is refused may itself be to blame (its token may belong to a former client), so the second one opens
-the circuit. From then on one probe at a time asks, and everybody else is told the same at once; nothing is written on
-their connections, for nothing is known against them. It closes when the provider takes the client, and when the
-operator changes the integration. It is a row of the database, so it holds for every node.
+the circuit. From then on one probe at a time asks, and everybody else is told the same at once. It closes when the
+provider takes the client, and when the operator changes the integration. It is a row of the database, so it holds for
+every node.
 """
 
 from __future__ import annotations

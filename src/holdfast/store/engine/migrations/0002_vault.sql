@@ -96,7 +96,7 @@ CREATE TABLE connections (
   expires_at BIGINT,
   refreshable BOOLEAN NOT NULL,
   refresh_expires_at BIGINT,
-  learned_life BIGINT NOT NULL,
+  learned_life BIGINT NOT NULL DEFAULT 0,
   due_at BIGINT,
   consent_state TEXT NOT NULL,
   unreadable_at BIGINT NOT NULL,
