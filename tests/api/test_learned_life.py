@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from proxying import proxy
 from structlog.testing import capture_logs
 
 from holdfast.domain.tenancy import Caller, ConsumerScope
@@ -72,6 +73,19 @@ async def test_how_long_a_token_lived_is_learned(silent: Deployment) -> None:
     assert [entry["seconds"] for entry in logs if entry["event"] == "life_learned"] == [2 * HOUR + MINUTE]
     assert silent.provider.calls[API] - calls == 20
     assert 4 <= silent.provider.calls[REFRESHES] <= 7
+
+
+async def test_a_proxied_call_teaches_the_same(silent: Deployment) -> None:
+    """If it is answered with the new token; one that is refused again teaches nothing."""
+    silent.clock.advance(2 * HOUR)
+    with silent.provider.behave(API, fail(401)):
+        refused = await proxy(silent, "GET", "/leadFields")
+    nothing = (await row(silent))["learned_life"]
+    silent.clock.advance(2 * HOUR + MINUTE)
+    reply = await proxy(silent, "GET", "/leadFields")
+
+    assert (refused.status, nothing) == (401, 0)
+    assert (reply.status, (await row(silent))["learned_life"]) == (200, (2 * HOUR + MINUTE) * 1000)
 
 
 async def test_the_shortest_life_that_was_seen_counts(silent: Deployment) -> None:
