@@ -28,8 +28,9 @@ from work import until
 from holdfast import worker
 from holdfast.store.due import CLAIM
 from holdfast.testing.harness import Deployment, deployment
-from holdfast.testing.provider import Lifetimes, RawAnswer, fail, lie, say, stall
+from holdfast.testing.provider import Lifetimes, RawAnswer, drop, fail, lie, say, stall
 from holdfast.testing.provider.sandbox import CRM
+from holdfast.usecases.credential import recovery
 from holdfast.worker.kinds import KINDS, Rounds
 
 EARLY, AHEAD = 0.74 * HOUR, 0.86 * HOUR
@@ -294,3 +295,47 @@ async def test_a_lifetime_that_a_refresh_tells_moves_the_moment(vault: Deploymen
     await vault.work()
 
     assert refreshes(vault) == 2
+
+
+async def test_an_answer_that_was_lost_ahead_of_time_costs_the_old_token_nothing(vault: Deployment) -> None:
+    """The provider has ended the refresh token, and nobody has the new one: the old access token serves to its end,
+    and only then is the refresh token used again. What that shows is told, though nobody uses the connection."""
+    await vault.connect()
+    await use(vault)
+    vault.clock.advance(0.86 * HOUR)
+    with vault.provider.behave(REFRESHES, drop(committed=True), times=1):
+        await vault.work()
+    during = (await vault.connection())["health"]
+    await pass_time(vault, 0.13 * HOUR, step=MINUTE)
+    reply = await use(vault)
+    patient = refreshes(vault)
+
+    await pass_time(vault, 51 * HOUR, step=10 * MINUTE)
+
+    assert (during, reply.status, patient) == ("pending_refresh", 200, 1)
+    assert (await vault.connection())["health"] == "needs_auth"
+    assert [e for e in await vault.events() if e.startswith("token_refresh")] == [
+        "token_refresh.pending",
+        "token_refresh.failed",
+    ]
+
+
+async def test_what_a_node_left_unanswered_is_tried_again_though_nobody_asks(vault: Deployment) -> None:
+    """It died after it had sent; whoever tells of it says when it is looked at again: when the token has ended."""
+    await vault.connect()
+    (row,) = await vault.vault.store.q.all("SELECT id, credential_generation, expires_at FROM connections")
+    await vault.vault.store.q.run(
+        "INSERT INTO presentations (connection_id, attempt, generation, node, process, presented_at, settles_at) "
+        "VALUES (:id, 1, :generation, 'gone', 'gone-1', :at, :at)",
+        id=row["id"],
+        generation=row["credential_generation"],
+        at=vault.clock.now(),
+    )
+    vault.clock.advance(1)
+
+    await recovery.recover(vault.vault)
+
+    (planned,) = await vault.vault.store.q.all("SELECT due_at FROM connections")
+    assert planned["due_at"] == row["expires_at"] + 600_000
+    await pass_time(vault, 2 * HOUR, step=10 * MINUTE)
+    assert (refreshes(vault), (await vault.connection())["health"]) == (1, "ok")
