@@ -70,6 +70,7 @@ TYPE_NAMES: dict[type[HoldfastError], str] = {
     errors.GrantRejected: "OAuthConnectorError",
     errors.RefreshRejected: "OAuthConnectorError",
     errors.GrantMisconfigured: "OAuthConnectorError",
+    errors.ClientRefused: "OAuthConnectorError",
     errors.GrantDeferred: "OAuthConnectorError",
     errors.ProviderError: "OAuthConnectorError",
     errors.NoAnswer: "ConnectorExecutionError",
