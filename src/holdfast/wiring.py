@@ -8,6 +8,7 @@ import gc
 import os
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -115,19 +116,25 @@ def admin_token(settings: Settings) -> str:
 
 @contextlib.asynccontextmanager
 async def open_vault(
-    settings: Settings, *, clock: Clock | None = None, door: Door | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    apart: bool = False,
+    door: Door | None = None,
+    terms: Terms | None = None,
 ) -> AsyncIterator[Vault]:
     """A vault on a migrated database, closed again on leaving. `clock` and `door` stand in for the outside world.
 
-    `clock` stands in for this machine's clock and for the database's.
+    `clock` stands in for this machine's clock and for the database's, unless the two go `apart`; `terms` are other ones
+    than those that serve.
     """
-    stand_in, clock = clock, clock or SystemClock()
+    stand_in, clock = None if apart else clock, clock or SystemClock()
     outbound = Outbound(EgressPolicy.parse(settings.egress_allow))
     masters = _master_keys(settings)  # before there is a database: one without its key could never be opened again
     database = await open_database(settings.database_url, stand_in)
     try:
         await migrate(database)
-        vault = await _vault(settings, database, masters, clock, door or outbound)
+        vault = await _vault(settings, database, masters, clock, door or outbound, terms or Terms())
         await vault.store.journal.adopt()
         try:
             yield vault
@@ -146,20 +153,24 @@ async def open_vault(
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[ASGIApp]:
-    """The application on its open vault, with the worker beside it. `clock` stands in for the machine's."""
+async def serving(
+    settings: Settings, *, clock: Clock | None = None, apart: bool = False, terms: Terms | None = None
+) -> AsyncIterator[ASGIApp]:
+    """The application on its open vault, with the worker beside it. What stands in for time is `open_vault`'s."""
     token = admin_token(settings)
-    async with working(settings, clock=clock) as vault:
+    async with working(settings, clock=clock, apart=apart, terms=terms) as vault:
         for warning in await applications.warnings(vault):
             log.warning("unsafe_setting", what=warning)
         yield app(vault, token)
 
 
 @contextlib.asynccontextmanager
-async def working(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Vault]:
+async def working(
+    settings: Settings, *, clock: Clock | None = None, apart: bool = False, terms: Terms | None = None
+) -> AsyncIterator[Vault]:
     """An open vault with the worker beside it. What its node has left behind is taken up before anybody is served."""
     failpoints.arm(settings.failpoint)
-    async with open_vault(settings, clock=clock) as vault:
+    async with open_vault(settings, clock=clock, apart=apart, terms=terms) as vault:
         await vault.locks.check()
         await recovery.recover(vault)
         async with _housekeeping(vault), worker.running(vault):
@@ -222,7 +233,9 @@ class Served:
             yield
 
 
-async def _vault(settings: Settings, database: Database, masters: MasterKeys, clock: Clock, door: Door) -> Vault:
+async def _vault(
+    settings: Settings, database: Database, masters: MasterKeys, clock: Clock, door: Door, terms: Terms
+) -> Vault:
     keyring = await Keyring.open(database, masters, clock)
     locks = locks_of(settings.database_url, settings.data_dir, wanted=settings.refresh_lock)
     # Every process of a database file finds the answers of every other one, so nobody's silence has to be waited out.
@@ -246,7 +259,7 @@ async def _vault(settings: Settings, database: Database, masters: MasterKeys, cl
         bell=Bell(),
         locks=locks,
         spool=Spool(settings.data_dir / SPOOL),
-        terms=Terms(patience=0) if shared else Terms(),
+        terms=replace(terms, patience=0) if shared else terms,
     )
 
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,10 +19,12 @@ from starlette.types import ASGIApp
 
 from holdfast import __version__, wiring
 from holdfast.cli.output import note, print_members
+from holdfast.clock import Clock
 from holdfast.config import PUBLIC_URL, Settings
 from holdfast.server import cores, listening, logs
 from holdfast.server.access import logged
 from holdfast.server.logs import Lines
+from holdfast.store.presentations import Terms
 
 WORKER = "holdfast.cli.serve:worker"
 
@@ -40,16 +43,20 @@ def serve(host: str, port: int, workers: int) -> None:
     holdfast serve
     HOLDFAST_PUBLIC_URL=https://vault.example.com HOLDFAST_DATA_DIR=/var/lib/holdfast holdfast serve --workers 2
     """
-    cores.forbid()
-    settings = Settings.from_env()
-    lines = logs.configure(settings.log_level)
-    wiring.prepare(settings)
-    listener = listening.listen(host, port)
     if workers == 1:
-        listening.run(_serve(settings, listener, lines))
+        serve_one(host, port)
         return
+    settings, listener, _ = _prepared(host, port)
     listening.run(_try(settings))
     listening.serve_by_many(WORKER, workers, listener, partial(_announce, settings, listener))
+
+
+def serve_one(
+    host: str, port: int, *, clock: Clock | None = None, apart: bool = False, terms: Terms | None = None
+) -> None:
+    """Serves by this process alone, until SIGTERM. What stands in for time is `wiring.open_vault`'s."""
+    settings, listener, lines = _prepared(host, port)
+    listening.run(_serve(settings, listener, lines, wiring.serving(settings, clock=clock, apart=apart, terms=terms)))
 
 
 def worker() -> ASGIApp:
@@ -60,9 +67,19 @@ def worker() -> ASGIApp:
     return logged(wiring.create_app(), settings.log_level, lines)
 
 
-async def _serve(settings: Settings, listener: socket.socket, lines: Lines) -> None:
+def _prepared(host: str, port: int) -> tuple[Settings, socket.socket, Lines]:
+    cores.forbid()
+    settings = Settings.from_env()
+    lines = logs.configure(settings.log_level)
+    wiring.prepare(settings)
+    return settings, listening.listen(host, port), lines
+
+
+async def _serve(
+    settings: Settings, listener: socket.socket, lines: Lines, serving: AbstractAsyncContextManager[ASGIApp]
+) -> None:
     try:
-        async with wiring.serving(settings) as app:
+        async with serving as app:
             watched = logged(app, settings.log_level, lines)
             wiring.settle()
             await listening.serve(watched, listener, partial(_announce, settings, listener))
