@@ -30,7 +30,8 @@ WORKER = "holdfast.cli.serve:worker"
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--workers", type=click.IntRange(1, 128), default=1, show_default=True, help="Processes that serve.")
-def serve(host: str, port: int, workers: int) -> None:
+@click.option("--drain", type=click.FloatRange(0, 600), default=0, help="Seconds to go on after SIGTERM, not /ready.")
+def serve(host: str, port: int, workers: int, drain: float) -> None:
     """Serve the vault.
 
     The first start makes the data directory with a SQLite database, a master key and an admin token; each start
@@ -40,13 +41,15 @@ def serve(host: str, port: int, workers: int) -> None:
     holdfast serve
     HOLDFAST_PUBLIC_URL=https://vault.example.com HOLDFAST_DATA_DIR=/var/lib/holdfast holdfast serve --workers 2
     """
+    if drain and workers > 1:
+        raise click.UsageError("--drain goes with one process. For more, start more nodes.")
     cores.forbid()
     settings = Settings.from_env()
     lines = logs.configure(settings.log_level)
     wiring.prepare(settings)
     listener = listening.listen(host, port)
     if workers == 1:
-        listening.run(_serve(settings, listener, lines))
+        listening.run(_serve(settings, listener, lines, drain))
         return
     listening.run(_try(settings))
     listening.serve_by_many(WORKER, workers, listener, partial(_announce, settings, listener))
@@ -60,12 +63,12 @@ def worker() -> ASGIApp:
     return logged(wiring.create_app(), settings.log_level, lines)
 
 
-async def _serve(settings: Settings, listener: socket.socket, lines: Lines) -> None:
+async def _serve(settings: Settings, listener: socket.socket, lines: Lines, drain: float) -> None:
     try:
         async with wiring.serving(settings) as app:
             watched = logged(app, settings.log_level, lines)
             wiring.settle()
-            await listening.serve(watched, listener, partial(_announce, settings, listener))
+            await listening.serve(watched, listener, partial(_announce, settings, listener), drain)
     finally:
         lines.flush()
 
