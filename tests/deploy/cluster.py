@@ -28,8 +28,12 @@ class Node:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Starts it, and returns once it serves."""
+        """Starts it; `serves` waits until it serves."""
         self.process = self.holdfast.start("serve", "--port", str(self.port), "--drain", self.drain)
+
+    def serves(self) -> None:
+        """Returns once it serves."""
+        assert self.process is not None
         self.process.line("serves http")
 
     def stop(self) -> int:
@@ -62,3 +66,16 @@ class Nodes:
         headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
         url = f"{node.url}/manage/applications/{self.application['application_id']}{path}"
         return httpx.request(method, url, headers=headers, json=body, timeout=30)
+
+    def integrate(self, node: Node, *, enabled: bool) -> None:
+        """Sets the CRM up through one node, switched on or off."""
+        given = {"client_id": "4f8a21c09d", "client_secret": "b2c7d4e19a", "enabled": enabled}
+        self.manage(node, "PUT", "/integrations/crm/pipedrive", given).raise_for_status()
+
+    def end(self) -> None:
+        """Ends those that run; they need not wait for anybody."""
+        for node in self.each:
+            if node.process is not None and node.process.process.poll() is None:
+                node.process.process.send_signal(signal.SIGTERM)
+        for node in self.each:
+            node.holdfast.end()

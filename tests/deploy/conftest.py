@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -36,39 +39,34 @@ def programs() -> None:
         pytest.skip(f"{', '.join(missing)} is not installed")
 
 
-@pytest.fixture
-async def pooled(postgres_server: PostgresServer) -> AsyncIterator[Pool]:
+@pytest.fixture(scope="module")
+def pooled(postgres_server: PostgresServer) -> Iterator[Pool]:
     """A function: `pooled(changes)` is a context with the URL of an empty database behind PgBouncer."""
+    name = f"deployed_{token_hex(6)}"
     role = "DO $$ BEGIN CREATE ROLE holdfast LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
-    await postgres_server.administer(role)
-    async with postgres_server.database() as url:
-        parts = urlsplit(url)
-        name, host = parts.path.strip("/"), parse_qs(parts.query)["host"][0]
-        await postgres_server.administer(f"ALTER DATABASE {name} OWNER TO holdfast")
-
-        def open_pool(changes: dict[str, str] | None = None) -> AbstractContextManager[str]:
-            return pgbouncer(host, name, changes or {})
-
-        yield open_pool
+    asyncio.run(postgres_server.administer(role, f"CREATE DATABASE {name} OWNER holdfast"))
+    host = parse_qs(urlsplit(postgres_server.url(name)).query)["host"][0]
+    yield partial(pgbouncer, host, name)
+    asyncio.run(postgres_server.administer(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
-@pytest.fixture
-async def nodes(pooled: Pool, tmp_path: Path) -> AsyncIterator[Nodes]:
+@pytest.fixture(scope="module")
+def nodes(pooled: Pool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     """Four nodes that serve, and an application with a CRM."""
-    with pooled() as url:
-        settings = shared_settings(tmp_path, url)
-        every = Nodes([Node(command(tmp_path, f"node-{n}", settings), free_port(), DRAIN) for n in range(NODES)])
+    directory = tmp_path_factory.mktemp("nodes")
+    with pooled({}) as url:
+        settings = shared_settings(directory, url)
+        every = Nodes([Node(command(directory, f"node-{n}", settings), free_port(), DRAIN) for n in range(NODES)])
         try:
             for node in every.each:
                 node.start()
+            for node in every.each:
+                node.serves()
             every.application = every.each[0].holdfast.application()
-            path = "/integrations/crm/pipedrive"
-            given = {"client_id": "4f8a21c09d", "client_secret": "b2c7d4e19a", "enabled": True}
-            every.manage(every.each[0], "PUT", path, given).raise_for_status()
+            every.integrate(every.each[0], enabled=True)
             yield every
         finally:
-            for node in every.each:
-                node.holdfast.end()
+            every.end()
 
 
 def shared_settings(directory: Path, url: str) -> dict[str, str]:
@@ -90,9 +88,3 @@ def command(directory: Path, name: str, settings: dict[str, str]) -> Holdfast:
     place = directory / name
     place.mkdir()
     return Holdfast(place, dict(settings))
-
-
-@pytest.fixture
-def units() -> list[Path]:
-    """The units of systemd that are shipped."""
-    return sorted((Path(__file__).parents[2] / "deploy" / "systemd").glob("*.service"))

@@ -31,7 +31,8 @@ async def test_nobody_notices_that_nodes_are_replaced(nodes: Nodes, tmp_path: Pa
             rounds = load.rounds
             assert await asyncio.to_thread(node.stop) == 0
             assert load.rounds > rounds
-            await asyncio.to_thread(node.start)
+            node.start()
+            await asyncio.to_thread(node.serves)
         load.end()
         await working
 
