@@ -10,7 +10,7 @@ NODE := $(if $(wildcard tests/node/package-lock.json),tests/node/node_modules/.i
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test check format bench setup lock clean
+.PHONY: help demo serve test faults check format bench setup lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,10 @@ serve: .venv/installed-server ## Start the vault; data in ./holdfast-data
 
 test: .venv/installed-dev $(NODE) ## Run every test
 	@$(PYTEST) --numprocesses logical --maxprocesses 4 --dist worksteal $(ARGS)
+
+faults: .venv/installed-dev ## Search every state of the refresh protocol's model, then the tests under faults; minutes
+	@.venv/bin/python -m tests.model.run
+	@$(if $(wildcard tests/faults),$(PYTEST) --numprocesses logical --maxprocesses 4 --dist worksteal tests/faults $(ARGS))
 
 check: .venv/installed-dev ## Formatting, lint, types, imports and the rules of the house, without the other tests
 	@.venv/bin/ruff format --check --quiet || { echo 'make format puts this right.'; exit 1; }

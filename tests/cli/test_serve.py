@@ -16,6 +16,8 @@ import httpx
 import pytest
 from executable import PATIENCE, Holdfast, Running, connections
 
+from holdfast.server import listening
+
 if TYPE_CHECKING:
     from tests.conftest import PostgresServer
 
@@ -111,6 +113,71 @@ def test_what_has_begun_is_answered(holdfast: Holdfast) -> None:
     assert begun.startswith(b"HTTP/1.1 100")
     assert answer.startswith(b"HTTP/1.1 200")
     assert running.process.wait(PATIENCE) == 0
+
+
+def test_a_request_of_which_half_has_come_is_answered(holdfast: Holdfast) -> None:
+    """SIGTERM comes between the first and the second half of a head; so it does on a connection without a request."""
+    running = holdfast.serve()
+    address = ("127.0.0.1", urlsplit(running.url).port or 0)
+    with socket.create_connection(address, PATIENCE) as half, socket.create_connection(address, PATIENCE) as fresh:
+        half.sendall(b"GET /openapi.json HTTP/1.1\r\n")
+        httpx.get(f"{running.url}/health").raise_for_status()  # by now both connections are known
+        running.process.send_signal(signal.SIGTERM)
+        until_refused(address)
+        half.sendall(b"Host: vault\r\n\r\n")
+        fresh.sendall(b"GET /health HTTP/1.1\r\nHost: vault\r\n\r\n")
+        answers = [half.makefile("rb").read(), fresh.makefile("rb").read()]
+
+    assert [answer.split(b"\r\n")[0] for answer in answers] == [b"HTTP/1.1 200 OK"] * 2
+    assert running.process.wait(PATIENCE) == 0
+
+
+def test_a_node_that_drains_serves_and_is_not_ready(holdfast: Holdfast) -> None:
+    """For the seconds of `--drain` it takes requests, says so at /ready, and each answer ends its connection."""
+    running = holdfast.serve("--drain", "600")
+    with httpx.Client(base_url=running.url, timeout=PATIENCE) as kept:
+        kept.get("/health")
+        running.process.send_signal(signal.SIGTERM)
+        while kept.get("/ready").status_code == 200:
+            pass
+        ready = httpx.get(f"{running.url}/ready")
+        served = httpx.get(f"{running.url}/openapi.json")
+
+    assert (ready.status_code, ready.json()["error"]) == (503, "Service Unavailable")
+    assert (served.status_code, served.headers["connection"]) == (200, "close")
+    assert running.stop() == 0  # a second signal: nobody waits 600 seconds
+
+
+def test_what_waits_at_a_listener_that_closes_is_taken() -> None:
+    """Connections that nobody had accepted are given to be served; from then on others are refused."""
+    listener = listening.listen("127.0.0.1", 0)
+    address = listener.getsockname()
+    clients = [socket.create_connection(address, PATIENCE) for _ in range(3)]
+
+    waiting = listening.close_to_new(listener)
+
+    assert sorted(taken.getpeername() for taken in waiting) == sorted(client.getsockname() for client in clients)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, PATIENCE)
+    for each in [*waiting, *clients, listener]:
+        each.close()
+
+
+def test_drain_is_for_one_process(holdfast: Holdfast) -> None:
+    """Several workers share a listener, so none of them can leave before the others."""
+    refused = holdfast.run("serve", "--drain", "5", "--workers", "2")
+
+    assert refused.status == 2
+    assert "start more nodes" in refused.err
+
+
+def until_refused(address: tuple[str, int]) -> None:
+    """Returns when nobody listens there any more."""
+    while True:
+        try:
+            socket.create_connection(address, PATIENCE).close()
+        except ConnectionRefusedError:
+            return
 
 
 async def test_it_serves_from_postgresql(holdfast: Holdfast, postgres_server: PostgresServer) -> None:

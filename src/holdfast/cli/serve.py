@@ -33,7 +33,8 @@ WORKER = "holdfast.cli.serve:worker"
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--workers", type=click.IntRange(1, 128), default=1, show_default=True, help="Processes that serve.")
-def serve(host: str, port: int, workers: int) -> None:
+@click.option("--drain", type=click.FloatRange(0, 600), default=0, help="Seconds to go on after SIGTERM, not /ready.")
+def serve(host: str, port: int, workers: int, drain: float) -> None:
     """Serve the vault.
 
     The first start makes the data directory with a SQLite database, a master key and an admin token; each start
@@ -43,8 +44,10 @@ def serve(host: str, port: int, workers: int) -> None:
     holdfast serve
     HOLDFAST_PUBLIC_URL=https://vault.example.com HOLDFAST_DATA_DIR=/var/lib/holdfast holdfast serve --workers 2
     """
+    if drain and workers > 1:
+        raise click.UsageError("--drain goes with one process. For more, start more nodes.")
     if workers == 1:
-        serve_one(host, port)
+        serve_one(host, port, drain)
         return
     settings, listener, _ = _prepared(host, port)
     listening.run(_try(settings))
@@ -52,11 +55,18 @@ def serve(host: str, port: int, workers: int) -> None:
 
 
 def serve_one(
-    host: str, port: int, *, clock: Clock | None = None, apart: bool = False, terms: Terms | None = None
+    host: str,
+    port: int,
+    drain: float = 0,
+    *,
+    clock: Clock | None = None,
+    apart: bool = False,
+    terms: Terms | None = None,
 ) -> None:
     """Serves by this process alone, until SIGTERM. What stands in for time is `wiring.open_vault`'s."""
     settings, listener, lines = _prepared(host, port)
-    listening.run(_serve(settings, listener, lines, wiring.serving(settings, clock=clock, apart=apart, terms=terms)))
+    serving = wiring.serving(settings, clock=clock, apart=apart, terms=terms)
+    listening.run(_serve(settings, listener, lines, drain, serving))
 
 
 def worker() -> ASGIApp:
@@ -76,13 +86,17 @@ def _prepared(host: str, port: int) -> tuple[Settings, socket.socket, Lines]:
 
 
 async def _serve(
-    settings: Settings, listener: socket.socket, lines: Lines, serving: AbstractAsyncContextManager[ASGIApp]
+    settings: Settings,
+    listener: socket.socket,
+    lines: Lines,
+    drain: float,
+    serving: AbstractAsyncContextManager[ASGIApp],
 ) -> None:
     try:
         async with serving as app:
             watched = logged(app, settings.log_level, lines)
             wiring.settle()
-            await listening.serve(watched, listener, partial(_announce, settings, listener))
+            await listening.serve(watched, listener, partial(_announce, settings, listener), drain)
     finally:
         lines.flush()
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 
 from prometheus_client import Counter
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from holdfast.server import openfiles
 
@@ -24,6 +25,8 @@ BODY_TIMEOUT = 30.0
 BODY_STEP = 65_536
 # Seconds in which a client that was answered early may take notice.
 LINGER = 5.0
+# Seconds that a connection without a request so far still has for one when the process ends.
+FIRST_REQUEST = 1.0
 # Connections of one process at a time, and files that are left for everything else: database, log, providers.
 CONNECTIONS = 2000
 RESERVED_FILES = 128
@@ -39,6 +42,14 @@ class RefusedHead(Exception):
     """The request line and its headers are larger than allowed, or not those of HTTP/1."""
 
 
+class EndingState(ServerState):
+    """What the connections of a server share; `ending` once every answer is to be the last one on its connection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ending = False
+
+
 class LimitedProtocol(HttpToolsProtocol):
     """The server's protocol for one connection."""
 
@@ -50,6 +61,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._step = 0
         self._keep_alive = True
         self._lingering = False
+        self._asked = False  # there was a request
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -82,11 +94,15 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._awaited = "body"
+        self._asked = True
         self._step = 0
         self._head_size = 0
         self._stop_watching()
         self._check_head()
         super().on_headers_complete()
+        if isinstance(self.server_state, EndingState) and self.server_state.ending:
+            self.scope["ending"] = True  # type: ignore[typeddict-unknown-key]
+            self.cycle.keep_alive = False
         # What is answered now is answered without its body, which would have to be read before the next request.
         self._keep_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
 
@@ -100,8 +116,18 @@ class LimitedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = self._keep_alive
 
     def shutdown(self) -> None:
+        """Closes the connection once nothing is asked on it any more."""
         self._keep_alive = False
-        super().shutdown()
+        if self._head_size:
+            return  # the request that is being sent is answered, as the last one
+        if self._asked:
+            super().shutdown()
+        else:
+            self.loop.call_later(FIRST_REQUEST, self._close_unused)
+
+    def _close_unused(self) -> None:
+        if not self._asked and not self._head_size:
+            self.transport.close()
 
     def close(self) -> None:
         """Closes the connection after an answer; after one to a body that is still coming, in two stages.
