@@ -16,7 +16,7 @@ import httpx
 import pytest
 from executable import PATIENCE, Holdfast, Running, connections
 
-from holdfast.server import listening
+from holdfast.server import interpreter, listening
 
 if TYPE_CHECKING:
     from tests.conftest import PostgresServer
@@ -38,9 +38,11 @@ def test_the_first_start_makes_private_files_and_says_where(holdfast: Holdfast) 
     """Data directory 0700; master key, admin token and database 0600; standard output names them."""
     running = holdfast.serve()
 
-    told = [running.line(f"{word} +(\\S+)")[1] for word in ("data", "master key", "admin token", "API reference")]
+    words = ("data", "master key", "admin token", "database", "API reference")
+    told = [running.line(f"{word} +(\\S+)")[1] for word in words]
     assert told[:3] == [str(holdfast.data / name) for name in (".", "master.key", "admin.token")]
-    assert told[3] == "http://127.0.0.1:8000/docs"
+    assert told[3] == f"sqlite:///{holdfast.data / 'holdfast.db'}"
+    assert told[4] == "http://127.0.0.1:8000/docs"
     assert mode(holdfast.data) == "0o700"
     assert {f.name: mode(f) for f in holdfast.data.iterdir() if "-" not in f.name} == {
         "admin.token": "0o600", "master.key": "0o600", "holdfast.db": "0o600",
@@ -116,17 +118,22 @@ def test_what_has_begun_is_answered(holdfast: Holdfast) -> None:
 
 
 def test_a_request_of_which_half_has_come_is_answered(holdfast: Holdfast) -> None:
-    """SIGTERM comes between the first and the second half of a head; so it does on a connection without a request."""
+    """SIGTERM ends idle connections, not one on which half a head has come, nor at once one that was never used."""
     running = holdfast.serve()
-    address = ("127.0.0.1", urlsplit(running.url).port or 0)
-    with socket.create_connection(address, PATIENCE) as half, socket.create_connection(address, PATIENCE) as fresh:
+    idle, half, fresh = (socket.create_connection(place_of(running.url), PATIENCE) for _ in range(3))
+    with idle, half, fresh:
+        for used in (idle, half):
+            used.sendall(b"GET /health HTTP/1.1\r\nHost: vault\r\n\r\n")
+            while not used.recv(65536).endswith(b"}"):
+                pass
         half.sendall(b"GET /openapi.json HTTP/1.1\r\n")
-        httpx.get(f"{running.url}/health").raise_for_status()  # by now both connections are known
+        httpx.get(f"{running.url}/health").raise_for_status()  # by now all of it has arrived
+
         running.process.send_signal(signal.SIGTERM)
-        until_refused(address)
+        assert idle.recv(1) == b""
         half.sendall(b"Host: vault\r\n\r\n")
         fresh.sendall(b"GET /health HTTP/1.1\r\nHost: vault\r\n\r\n")
-        answers = [half.makefile("rb").read(), fresh.makefile("rb").read()]
+        answers = [used.makefile("rb").read() for used in (half, fresh)]
 
     assert [answer.split(b"\r\n")[0] for answer in answers] == [b"HTTP/1.1 200 OK"] * 2
     assert running.process.wait(PATIENCE) == 0
@@ -171,13 +178,8 @@ def test_drain_is_for_one_process(holdfast: Holdfast) -> None:
     assert "start more nodes" in refused.err
 
 
-def until_refused(address: tuple[str, int]) -> None:
-    """Returns when nobody listens there any more."""
-    while True:
-        try:
-            socket.create_connection(address, PATIENCE).close()
-        except ConnectionRefusedError:
-            return
+def place_of(url: str) -> tuple[str, int]:
+    return "127.0.0.1", urlsplit(url).port or 0
 
 
 async def test_it_serves_from_postgresql(holdfast: Holdfast, postgres_server: PostgresServer) -> None:
@@ -221,6 +223,20 @@ def test_a_database_without_its_key_is_refused(holdfast: Holdfast, url: str) -> 
 
     assert f"{Path('holdfast-data/master.key')} does not exist" in error_of(holdfast)
     assert not (holdfast.data / "master.key").exists()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_damaged_database_is_refused(holdfast: Holdfast, workers: str) -> None:
+    """One line says so before anything is served, whichever table the damaged page belongs to."""
+    holdfast.application()
+    file = holdfast.data / "holdfast.db"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-4096] + b"\xa5" * 4096)
+
+    refused = holdfast.run("serve", "--port", "0", "--workers", workers)
+
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.err.startswith(f"Error: The database {Path('holdfast-data/holdfast.db')} is damaged")
 
 
 def test_a_wrong_key_is_refused(holdfast: Holdfast) -> None:
@@ -306,6 +322,29 @@ def test_a_key_beside_its_database_is_warned_of(holdfast: Holdfast) -> None:
 
     assert "the master key lies beside the database" in beside.err
     assert "the master key lies beside the database" not in apart.err
+
+
+@pytest.mark.parametrize(
+    ("version", "safe"),
+    [((3, 11, 9), "3.11.10"), ((3, 11, 10), None), ((3, 12, 5), "3.12.6"), ((3, 12, 6), None), ((3, 13, 0), None)],
+)
+def test_a_python_with_known_holes_is_named(version: tuple[int, int, int], safe: str | None) -> None:
+    """The first release of the same line that has the fixes is the one to install."""
+    told = interpreter.outdated(version)
+
+    assert (told is None) == (safe is None)
+    assert told is None or f"install {safe} or newer" in told
+
+
+def test_an_outdated_python_is_warned_of_and_logged(holdfast: Holdfast) -> None:
+    """Both who starts it and who only reads its log learn it, where it is so."""
+    running = holdfast.serve()
+    running.stop()
+
+    told = interpreter.outdated()
+    logged = [json.loads(line) for line in running.err.splitlines() if line.startswith("{")]
+    assert [line["what"] for line in logged if line["event"] == "outdated_python"] == ([told] if told else [])
+    assert (f"Warning: {told}" in running.err) == (told is not None)
 
 
 def test_a_database_password_is_not_shown(holdfast: Holdfast) -> None:

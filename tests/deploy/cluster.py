@@ -3,15 +3,44 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 from executable import Holdfast, Running
+
+from holdfast.store.seal.masterkey import create_master_key_file
+
+# Given what is to be changed in pgbouncer.ini: a context with the URL of a database behind PgBouncer.
+Pool = Callable[[dict[str, str]], AbstractContextManager[str]]
 
 ADMIN_TOKEN = "hf_admin_of_all_the_nodes_together"
 # What the documentation says, in a smaller measure: a node goes on for longer than a proxy keeps a connection.
 DRAIN, KEPT = "2", "1s"
 CONSUMER = "northwind-freight"
+
+
+def shared_settings(directory: Path, url: str) -> dict[str, str]:
+    """What is the same on every node."""
+    create_master_key_file(directory / "master.key")
+    token = directory / "admin.token"
+    token.write_text(ADMIN_TOKEN)
+    token.chmod(0o600)
+    return {
+        "HOLDFAST_DATABASE_URL": url,
+        "HOLDFAST_MASTER_KEY_FILE": str(directory / "master.key"),
+        "HOLDFAST_ADMIN_TOKEN_FILE": str(token),
+        "HOLDFAST_PUBLIC_URL": "https://vault.example.com",
+    }
+
+
+def command(directory: Path, name: str, settings: dict[str, str]) -> Holdfast:
+    """The command in a directory of its own."""
+    place = directory / name
+    place.mkdir()
+    return Holdfast(place, dict(settings))
 
 
 @dataclass

@@ -5,32 +5,26 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from cluster import ADMIN_TOKEN, DRAIN, Node, Nodes
-from executable import Holdfast
+from cluster import DRAIN, Node, Nodes, Pool, command, shared_settings
 from fronts import free_port, pgbouncer
-
-from holdfast.store.seal.masterkey import create_master_key_file
 
 if TYPE_CHECKING:
     from tests.conftest import PostgresServer
 
-Pool = Callable[..., AbstractContextManager[str]]
-PROGRAMS = ("nginx", "caddy", "pgbouncer")
+PROGRAMS = ("nginx", "caddy", "pgbouncer", "systemd-analyze")
 NODES = 4
 
 
 @pytest.fixture(scope="session", autouse=True)
 def programs() -> None:
-    """nginx, Caddy and PgBouncer. A user's machine may do without; where `CI` is set, they must be there."""
+    """nginx, Caddy, PgBouncer and systemd. A user's machine may do without; where `CI` is set, they must be there."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     missing = [name for name in PROGRAMS if not shutil.which(name, path=path)]
     if missing and os.environ.get("CI"):
@@ -67,24 +61,3 @@ def nodes(pooled: Pool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
             yield every
         finally:
             every.end()
-
-
-def shared_settings(directory: Path, url: str) -> dict[str, str]:
-    """What is the same on every node."""
-    create_master_key_file(directory / "master.key")
-    token = directory / "admin.token"
-    token.write_text(ADMIN_TOKEN)
-    token.chmod(0o600)
-    return {
-        "HOLDFAST_DATABASE_URL": url,
-        "HOLDFAST_MASTER_KEY_FILE": str(directory / "master.key"),
-        "HOLDFAST_ADMIN_TOKEN_FILE": str(token),
-        "HOLDFAST_PUBLIC_URL": "https://vault.example.com",
-    }
-
-
-def command(directory: Path, name: str, settings: dict[str, str]) -> Holdfast:
-    """The command in a directory of its own."""
-    place = directory / name
-    place.mkdir()
-    return Holdfast(place, dict(settings))

@@ -4,7 +4,7 @@ Owns words, options and the spelling of answers; what is done is done by `usecas
 server: the commands open the database themselves, so they work whether one is running or not.
 
 - `serve`, `server`, `access`   the vault as a process: its sockets, its limits, its access log
-- `applications`, `integrations`, `keys`, `nodes`, `connectors`   one module for each group of commands
+- `applications`, `integrations`, `rules`, `keys`, `nodes`, `connectors`   one module for each group of commands
 - `demo`                        the story that `holdfast demo` tells
 - `vault`, `output`, `logs`     the open vault, the two streams, the log
 
@@ -31,6 +31,7 @@ COMMANDS = {
     "demo": "holdfast.demo:demo",
     "apps": "holdfast.cli.applications:apps",
     "integrations": "holdfast.cli.integrations:integrations",
+    "rules": "holdfast.cli.rules:rules",
     "connectors": "holdfast.cli.connectors:connectors",
     "keys": "holdfast.cli.keys:keys",
     "nodes": "holdfast.cli.nodes:nodes",

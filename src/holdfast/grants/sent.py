@@ -82,10 +82,17 @@ class Sent:
 def _pieces(value: str) -> Iterator[str]:
     if len(value) < SHORTEST:
         return
-    encoded = base64.b64encode(value.encode("utf-8", "surrogatepass")).decode()
-    forms = (value, quote(value, safe="", errors="replace"), quote_plus(value, errors="replace"), encoded)
-    for form in (*forms, encoded.translate(_URL_SAFE).rstrip("="), json.dumps(value)[1:-1]):
+    for form in forms(value):
         yield from (form[at : at + PIECE] for at in range(0, max(len(form) - PIECE, 0) + 1, PIECE))
+
+
+def forms(value: str) -> tuple[str, ...]:
+    """`value` in the codings in which it travels, each once."""
+    encoded = base64.b64encode(value.encode("utf-8", "surrogatepass")).decode()
+    quoted = quote(value, safe="", errors="replace"), quote_plus(value, errors="replace")
+    url_safe = encoded.translate(_URL_SAFE).rstrip("=")
+    escaped = json.dumps(value)[1:-1]
+    return tuple(dict.fromkeys((value, *quoted, encoded, url_safe, escaped, escaped.replace("/", r"\/"))))
 
 
 _URL_SAFE = str.maketrans("+/", "-_")

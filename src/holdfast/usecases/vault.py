@@ -14,6 +14,7 @@ from holdfast.store.presentations import Terms
 from holdfast.store.spool import Spool
 from holdfast.usecases.bell import Bell
 from holdfast.usecases.flight import Flights
+from holdfast.usecases.pace import Pace
 from holdfast.usecases.recent import Recent
 
 
@@ -46,6 +47,7 @@ class Vault:
     locks: Locks
     spool: Spool
     terms: Terms = field(default_factory=Terms)
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def secure(self) -> bool:

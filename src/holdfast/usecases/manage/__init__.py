@@ -5,6 +5,7 @@
 - `deletion`      what ends with an application, and its end
 - `integrations`  the connectors that they offer, each with the application's own OAuth client
 - `nodes`         those that died in the middle of a refresh
+- `policies`      what their proxy lets through
 - `scope`         the operator's scope, and how a change is made without losing somebody else's
 
 A change is a struct: UNSET is not given and stays, None clears. What is told is a struct too (`…Data`), the same for
@@ -32,6 +33,7 @@ from holdfast.usecases.manage.integrations import (
     put_integration,
 )
 from holdfast.usecases.manage.nodes import NodeData, forget_node, silent_nodes
+from holdfast.usecases.manage.policies import PolicyData, RuleData, change_policy, policy, replace_policy
 from holdfast.usecases.manage.scope import operator
 
 __all__ = [
@@ -45,6 +47,9 @@ __all__ = [
     "KeyBounds",
     "KeyData",
     "NodeData",
+    "PolicyData",
+    "RuleData",
+    "change_policy",
     "check_redirect_uris",
     "create_application",
     "create_key",
@@ -59,7 +64,9 @@ __all__ = [
     "one_application",
     "one_integration",
     "operator",
+    "policy",
     "put_integration",
+    "replace_policy",
     "silent_nodes",
     "update_application",
 ]

@@ -46,6 +46,14 @@ CREATE TABLE integrations (
   PRIMARY KEY (application_id, unified_api, service_id)
 );
 
+-- What the proxy lets through for an application: a JSON list of rules.
+CREATE TABLE proxy_policies (
+  application_id TEXT PRIMARY KEY REFERENCES applications (id) ON DELETE CASCADE,
+  rules TEXT NOT NULL,
+  version BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL
+);
+
 -- consents: the number of the last consent that was to be given to a connection of this consumer.
 CREATE TABLE consumers (
   application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
@@ -164,7 +172,8 @@ CREATE TABLE confirmations (
 );
 CREATE INDEX confirmations_by_expiry ON confirmations (expires_at);
 
--- Who opened which credential, and why; written before the credential is used.
+-- Who opened which credential, and why; written before the credential is used. With reason "call": what was called with
+-- it; path without values, status NULL if there was no answer.
 CREATE TABLE journal (
   id TEXT PRIMARY KEY,
   application_id TEXT NOT NULL,
@@ -173,6 +182,10 @@ CREATE TABLE journal (
   actor TEXT NOT NULL,
   reason TEXT NOT NULL,
   generation BIGINT NOT NULL,
-  at BIGINT NOT NULL
+  at BIGINT NOT NULL,
+  method TEXT,
+  host TEXT,
+  path TEXT,
+  status BIGINT
 );
 CREATE INDEX journal_by_connection ON journal (connection_id, at);

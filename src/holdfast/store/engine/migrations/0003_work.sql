@@ -74,3 +74,17 @@ CREATE INDEX events_by_time ON events (occurred_at);
 
 -- What the journal keeps ends by its age.
 CREATE INDEX journal_by_time ON journal (at);
+
+-- What became of writes that may be sent again (Idempotency-Key). name: a digest of whose key it is. sealed: what was
+-- asked and, once there is one, the answer. held_until: until when somebody may wait for a write that is under way.
+CREATE TABLE kept_answers (
+  name TEXT PRIMARY KEY,
+  application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
+  connection_id TEXT NOT NULL,
+  outcome TEXT NOT NULL,
+  sealed BYTEA NOT NULL,
+  held_until BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL
+);
+CREATE INDEX kept_answers_by_application ON kept_answers (application_id);
+CREATE INDEX kept_answers_by_expiry ON kept_answers (expires_at);
