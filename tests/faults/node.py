@@ -15,6 +15,8 @@ from pathlib import Path
 
 COMMAND = str(Path(sys.executable).with_name("holdfast"))
 START = 90.0
+# A start takes a second of processor time: many at once would make each look dead.
+_starting = asyncio.Semaphore(2)
 
 
 @dataclass
@@ -29,10 +31,15 @@ class Node:
     url: str = ""
     process: Process | None = None
 
+    @property
+    def data(self) -> Path:
+        return Path(self.environ["HOLDFAST_DATA_DIR"])
+
     async def start(self, failpoint: str = "") -> None:
         """Returns when it serves. RuntimeError, with its log, if it ends instead."""
-        await self.launch(failpoint)
-        await self.serves()
+        async with _starting:
+            await self.launch(failpoint)
+            await self.serves()
 
     async def launch(self, failpoint: str = "") -> None:
         """Starts the process, which may die before it serves."""

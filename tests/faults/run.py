@@ -71,6 +71,11 @@ async def _group(name: str, engine: str, place: Path, server: Any) -> list[Story
     async with site(directory, url) as it:
         stories = await GROUPS[name](it)
     _row(f"{engine:11} {name}", stories)
+    for story in stories:
+        if not story.holds:
+            click.echo(f"  not held: {story.case}: {story.verdict}, {story.extra} extra, {', '.join(story.wrong)}")
+            for one in story.presented:
+                click.echo(f"    {one}")
     return stories
 
 
@@ -104,9 +109,6 @@ def _postgresql(engines: tuple[str, ...]) -> Iterator[Any]:
 
 
 def _print(stories: list[Story], seconds: float) -> None:
-    for story in stories:
-        if not story.holds:
-            click.echo(f"NOT HELD  {story.case}: {story.verdict}, {story.extra} extra, {', '.join(story.wrong)}")
     _row("all", stories)
     told = [story.told for story in stories if story.told is not None]
     click.echo(f"{len(told)} losses were told, the last after {max(told, default=0):.0f} s; {seconds:.0f} s in all")

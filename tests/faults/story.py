@@ -30,6 +30,7 @@ class Story:
     requests: int = 0
     extra: int = 0
     wrong: list[str] = field(default_factory=list)
+    presented: Sequence[Presented] = ()
 
     @property
     def holds(self) -> bool:
@@ -84,7 +85,7 @@ async def _works_again(site: Site, node: Node, account: Account, story: Story, l
 
 async def _judge(site: Site, node: Node, account: Account, story: Story, left: Left, *, works: bool) -> None:
     presented = account.provider.of(account.grant)
-    story.requests = len(presented)
+    story.requests, story.presented = len(presented), [*presented]
     story.extra = sum(is_extra(one, account, left, presented) for one in presented)
     if any(one.ended and one.good for one in presented):
         story.wrong.append("a family was ended while its access token was good")
