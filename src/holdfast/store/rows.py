@@ -28,7 +28,7 @@ COLUMNS = (
     "consent_state", "unreadable_at", "revoked_at", "pending_until", "validation", "failure", "retained_until",
     "last_downstream_error_at", "consent", "made_by", "updated_at",
 )  # fmt: skip
-# Nobody need write that a refresh token got no answer: whoever could have may be dead. Once it is said that no answer is
+# Nobody need write that a refresh token got no answer: whoever could have may be dead. Once it is said that none is
 # held it is certain, although the request may still be on its way.
 _UNRESOLVED = """EXISTS (SELECT 1 FROM presentations p
   WHERE p.connection_id = connections.id AND (p.settles_at <= :db_now OR p.outcome IS NOT NULL))"""
