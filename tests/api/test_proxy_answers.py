@@ -136,8 +136,7 @@ async def test_a_torn_echo_is_struck_out(deploy: Deploy) -> None:
 
         reply = await proxy(vault, url="/parts")
 
-        assert set(reply.text) == {"*"}
-        assert len(reply.text) == 2 * len(f"Bearer {bearer(vault)}")
+        assert reply.text == 2 * ("Bearer " + "*" * len(bearer(vault)))
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
