@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Generator, Mapping
-from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -50,7 +49,8 @@ def place(setup: Setup, request: Request) -> Request:
         else:
             headers = {name: kept for name, kept in headers.items() if name.lower() != placement.name.lower()}
             headers[placement.name] = value
-    return replace(request, url=with_query(request.url, query), headers=headers)
+    url = with_query(request.url, query) if query else request.url
+    return Request(request.method, url, headers, request.body, request.hosts, request.certificate)
 
 
 def build(setup: Setup, template: RequestTemplate) -> Request:
