@@ -171,6 +171,8 @@ def _data(operation: Operation, response: BaseHTTPResponse, url: str, secret: st
 
 
 def _failure(response: BaseHTTPResponse, url: str, secret: str) -> ApiException:
+    if response.status == 304:
+        return _exception(ApiException, response, url, secret, response.reason)
     if response.status < 400:
         reason = (
             f"{response.reason}: a redirect, which a call with an API key does not follow. Set configuration.host to "

@@ -25,6 +25,7 @@ SANDBOX = f"/vault/connections/crm/{SERVICE}"
 # A shipped connector of which nobody knows what its revocation ends, so it is taken for the whole grant.
 PIPEDRIVE = "/vault/connections/crm/pipedrive"
 DAY = 24 * 3600
+STRAY = Credential(OAuthToken(Secret("at-2"), Secret("rt-2")))
 
 
 async def evidence(vault: Deployment) -> list[Row]:
@@ -107,7 +108,7 @@ async def test_a_stray_token_of_the_grant_in_use_is_let_be(vault: Deployment) ->
     assert held is not None
     about = await find_subject(scope, vault.vault, "crm", SERVICE)
 
-    await revocations.end_stray(scope, vault.vault, about, held, Credential(OAuthToken(Secret("at-2"), Secret("rt-2"))))
+    await revocations.end_stray(scope, vault.vault, about, held, STRAY)
     taken = await vault.work()
 
     assert (taken, vault.provider.calls["revoke"], await outcomes(vault)) == (1, 0, ["superseded"])
@@ -124,9 +125,7 @@ async def test_a_stray_token_is_ended_without_waiting_for_the_next_look(vault: D
     async with worker.running(vault.vault):
         await vault.clock.asleep(2)  # both loops
 
-        await revocations.end_stray(
-            scope, vault.vault, about, held, Credential(OAuthToken(Secret("at-2"), Secret("rt-2")))
-        )
+        await revocations.end_stray(scope, vault.vault, about, held, STRAY)
         await until(lambda: settled(vault, 2))
 
 

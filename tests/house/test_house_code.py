@@ -22,6 +22,7 @@ MAY_REVEAL = {
     "src/holdfast/grants/authorize.py",
     "src/holdfast/grants/revoke.py",
     "src/holdfast/grants/token.py",
+    "src/holdfast/http/wire/credential.py",
     "src/holdfast/outbound/tls.py",
     "src/holdfast/domain/masking.py",
     "src/holdfast/store/integrations.py",

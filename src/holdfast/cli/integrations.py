@@ -8,7 +8,7 @@ import click
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from holdfast.cli.output import as_json, note, print_json, print_members, print_table
+from holdfast.cli.output import agree, as_json, note, print_json, print_members, print_table
 from holdfast.cli.vault import with_vault
 from holdfast.domain.credential import Secret
 from holdfast.domain.manifest.connector import Connector
@@ -114,9 +114,11 @@ def show(application_id: str, unified_api: str, service_id: str, as_json: bool) 
 @application
 @unified_api
 @service
-@click.confirmation_option(prompt="Take the integration out of the application's list?")
-def remove(application_id: str, unified_api: str, service_id: str) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(application_id: str, unified_api: str, service_id: str, yes: bool) -> None:
     """Stop offering a service and forget the OAuth client. Connections stay, unseen, until it is set again."""
+    if not yes:
+        agree("Take the integration out of the application's list?")
     with_vault(lambda vault: manage.delete_integration(vault, application_id, unified_api, service_id))
     note(f"Removed {unified_api}+{service_id}.")
 

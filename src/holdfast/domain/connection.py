@@ -62,10 +62,19 @@ class Grant(msgspec.Struct, frozen=True):
 
         Of a token with a short life no more is asked than nine tenths of it, or each use would refresh it again.
         """
+        until = self.fresh_until(min_valid)
+        return until is None or (now <= until and self.alive(now))
+
+    def fresh_until(self, min_valid: int = MARGIN) -> int | None:
+        """The last moment at which the access token is `fresh`; None if its end is not known."""
         if self.expires_at is None:
-            return True
-        life = max(0, self.expires_at - self.issued_at)
-        return self.expires_at - now >= min(min_valid, life // MARGIN_SHARE) and self.alive(now)
+            return None
+        return self.expires_at - min(min_valid, self.life // MARGIN_SHARE)
+
+    @property
+    def life(self) -> int:
+        """How long the access token lives in all (ms); 0 if that is not known."""
+        return max(0, self.expires_at - self.issued_at) if self.expires_at is not None else 0
 
 
 class RefreshFailure(msgspec.Struct, frozen=True):
@@ -297,10 +306,14 @@ def _still_offered(stored: Any, offered: Sequence[str]) -> list[str]:
 
 
 def connected(connection: Connection, token: OAuthToken, now: int, consent: int) -> Connection:
-    """A new grant arrived, by the consent of that number: it replaces the old one and clears what spoke against it."""
+    """A new grant arrived, by the consent of that number: it replaces the old one and clears what spoke against it.
+
+    Its time names it in links, so it is never that of an earlier one, however soon it came or whatever clock it is by.
+    """
+    last = max(connection.grant.granted_at if connection.grant else 0, connection.revoked_at)
     return replace(
         connection,
-        grant=Grant.of(token, granted_at=now),
+        grant=Grant.of(token, granted_at=max(now, last + 1)),
         consent=consent,
         made_by=consent,
         unresolved=False,

@@ -12,7 +12,18 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.errors import EntityNotFoundError, HoldfastError, MethodNotAllowedError
-from holdfast.http import actions, browser, connections, errors, manage, policies, probes, proxy
+from holdfast.http import (
+    actions,
+    browser,
+    connections,
+    credentials,
+    errors,
+    manage,
+    policies,
+    probes,
+    proxy,
+    token_exchange,
+)
 from holdfast.http.describe.openapi import openapi
 from holdfast.http.guesses import Guesses
 from holdfast.http.operations import Operation, route
@@ -55,7 +66,9 @@ Added = tuple[tuple[bytes, bytes], ...]
 
 def operations() -> list[Operation]:
     """Every operation that is declared."""
-    parts = (connections.api, browser.api, browser.own, actions.api, proxy.api, manage.api, policies.api)
+    parts = (
+        connections.api, credentials.api, browser.api, browser.own, actions.api, proxy.api, manage.api, policies.api,
+    )  # fmt: skip
     return [operation for part in parts for operation in part.operations]
 
 
@@ -68,6 +81,7 @@ def app(vault: Vault, admin_token: str) -> ASGIApp:
         *(route(o, vault, admin_token, teller, guesses) for o in declared),
         *browser.forms(vault),
         *landing.routes(vault),
+        *token_exchange.routes(vault, guesses),
         *probes.routes(vault, document),
     ]
     return Frame(routes)

@@ -130,14 +130,14 @@ def answer(error: HoldfastError) -> Response:
     if told.status_code >= 500 or error.actor == "operator":
         log.warning("answered_error", status=told.status_code, type=type(error).__name__, detail=error.detail)
     response = Response(msgspec.json.encode(told), told.status_code, media_type="application/json")
-    if retry_after := _retry_after(error):
-        response.headers["Retry-After"] = str(retry_after)
+    if (wait := retry_after(error)) is not None:
+        response.headers["Retry-After"] = str(wait)
     if told.status_code == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 
-def _retry_after(error: HoldfastError) -> int | None:
+def retry_after(error: HoldfastError) -> int | None:
     """Seconds until the same request may work; None if it will not. A fault of our own is over sooner than another
     machine's."""
     known: int | None = getattr(error, "retry_after", None)

@@ -188,6 +188,8 @@ async def _pass(passed: Answered, method: str, caller: _Caller, send: Send) -> N
         headers.append(_THEIR_ERROR)
     left, ended = _length(headers), False
     await send({"type": "http.response.start", "status": passed.status, "headers": headers})
+    if left is None:  # events may be long in coming, and whoever waits for them is told that they will
+        await send({"type": "http.response.body", "body": b"", "more_body": True})
     async for piece in passed.pieces():
         left = None if left is None else left - len(piece)
         if left == 0:

@@ -14,8 +14,8 @@ import asyncio
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -35,6 +35,9 @@ log = structlog.get_logger()
 
 # Seconds between two drains.
 DRAIN_EVERY = 1.0
+# How many entries one statement inserts: one for each entry costs more than the use that it tells of, and the names of
+# many parameters cost SQLite more than the statements that they spare.
+_STATEMENTS = (20, 1)
 _BATCH = 500
 # The reason of an entry that tells of a call.
 CALL = "call"
@@ -42,8 +45,14 @@ _COLUMNS = (
     "id", "application_id", "consumer_id", "connection_id", "actor", "reason", "generation", "at", "method", "host",
     "path", "status",
 )  # fmt: skip
-# Entries that go into one statement: of each size as many as there are, so that there are few texts.
-_AT_ONCE = (64, 8, 1)
+_INSERT = {
+    entries: f"""
+INSERT INTO journal ({", ".join(_COLUMNS)})
+VALUES {", ".join("(" + ", ".join(f":{c}_{n}" for c in _COLUMNS) + ")" for n in range(entries))}
+ON CONFLICT (id) DO NOTHING"""
+    for entries in _STATEMENTS
+}
+_NAMES = {entries: [f"{c}_{n}" for n in range(entries) for c in _COLUMNS] for entries in _STATEMENTS}
 _OF_APPLICATION = """
 SELECT * FROM journal WHERE application_id = :application_id ORDER BY at DESC, id DESC LIMIT :limit"""
 
@@ -126,9 +135,19 @@ class Journal:
         entries = file.entries()
         for begin in range(0, len(entries), _BATCH):
             async with self._database.transaction() as q:
-                for some in _portions(entries[begin : begin + _BATCH]):
-                    values = {f"{c}_{i}": v for i, one in enumerate(some) for c, v in zip(_COLUMNS, one, strict=True)}
-                    await q.run(_insert(len(some)), **values)
+                for together in _grouped(entries[begin : begin + _BATCH]):
+                    names, values = _NAMES[len(together)], chain.from_iterable(together)
+                    # The same line may come twice: a process can die between this and the removal of its file.
+                    await q.run(_INSERT[len(together)], **dict(zip(names, values, strict=True)))
+
+
+def _grouped(entries: Sequence[_Entry]) -> Iterator[Sequence[_Entry]]:
+    """The entries in their order, in as few groups as there are statements for."""
+    begin = 0
+    for size in _STATEMENTS:
+        while len(entries) - begin >= size:
+            yield entries[begin : begin + size]
+            begin += size
 
 
 class _File:
@@ -156,6 +175,9 @@ class _File:
         except BlockingIOError:
             os.close(file._descriptor)
             return None
+        if not os.fstat(file._descriptor).st_nlink:  # taken and removed between our opening and our lock
+            os.close(file._descriptor)
+            return None
         return file
 
     def write(self, line: bytes) -> None:
@@ -169,7 +191,10 @@ class _File:
     def entries(self) -> list[_Entry]:
         """What stands in the file; a line that a dying machine or a full disk cut short never let anything be used."""
         found = []
-        for line in self._path.read_bytes().splitlines():
+        with open(self._descriptor, "rb", closefd=False) as file:
+            file.seek(0)  # not by the path: whoever tidies up may have taken the name away, and not the lines
+            lines = file.read().splitlines()
+        for line in lines:
             try:
                 found.append(_decode(line))
             except msgspec.DecodeError:
@@ -179,21 +204,6 @@ class _File:
     def remove(self) -> None:
         self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
-
-
-def _portions(entries: list[_Entry]) -> Iterator[list[_Entry]]:
-    begin = 0
-    for size in _AT_ONCE:
-        while len(entries) - begin >= size:
-            yield entries[begin : begin + size]
-            begin += size
-
-
-@cache
-def _insert(rows: int) -> str:
-    """The same line may come twice: a process can die between the statement and the removal of its file."""
-    values = ", ".join("(" + ", ".join(f":{column}_{row}" for column in _COLUMNS) + ")" for row in range(rows))
-    return f"INSERT INTO journal ({', '.join(_COLUMNS)}) VALUES {values} ON CONFLICT (id) DO NOTHING"
 
 
 async def recent(scope: Scope, store: Store, limit: int = 1000) -> list[Row]:

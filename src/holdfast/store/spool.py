@@ -105,11 +105,14 @@ class Entry:
         """It is stored, or nobody wants it any more."""
         self.path.unlink(missing_ok=True)
 
-    def set_aside(self) -> None:
-        """It cannot be opened. Kept for whoever may know why; its attempt still counts as answered."""
+    def set_aside(self, reason: str) -> None:
+        """It cannot be stored. Kept for whoever may know why; its attempt still counts as answered."""
         with contextlib.suppress(FileNotFoundError):
             self.path.rename(self.path.with_suffix(_UNREADABLE))
-        log.critical("spooled_answer_unreadable", connection=self.about.connection_id, service=self.about.service_id)
+        about = self.about
+        log.critical(
+            "spooled_answer_set_aside", connection=about.connection_id, service=about.service_id, reason=reason
+        )
 
 
 class Spool:
@@ -159,8 +162,9 @@ class Spool:
 
     def kept(self, process: str) -> frozenset[tuple[str, int]]:
         """The (connection, attempt)s whose answers a process has left here, readable or not."""
-        names = [path.name.split(".") for path in self._directory.glob(f"*.{process}.*") if path.suffix != _UNFINISHED]
-        return frozenset((connection, int(attempt)) for connection, _, attempt, _ in names)
+        found = self._directory.glob(f"*.{process}.refresh-*")
+        names = [path.name.split(".") for path in found if path.suffix != _UNFINISHED]
+        return frozenset((connection, int(name.rpartition("-")[2])) for connection, _, name, _ in names)
 
     def bury(self, process: str) -> None:
         """A dead process has nothing left to be asked for."""
@@ -175,7 +179,9 @@ class Spool:
             self._lock = None
 
     def _path(self, about: About) -> Path:
-        return self._directory / f"{about.connection_id}.{self.sender().process}.{about.number}{_ANSWER}"
+        # With its kind: attempts and consents are counted apart, and one answer must not take another's place.
+        name = f"{about.kind}-{about.number}"
+        return self._directory / f"{about.connection_id}.{self.sender().process}.{name}{_ANSWER}"
 
     def _enlist(self) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -207,23 +213,20 @@ def _node(path: Path) -> str:
     """The name of this directory, given once. Two processes that give it at once read the same afterwards."""
     with contextlib.suppress(FileExistsError):
         fresh = path.with_name(f"{_NODE}.{secrets.token_hex(6)}")
-        fresh.write_text(secrets.token_hex(16))
         try:
+            # Synced: a name that a machine's death leaves empty would be that of every such node.
+            _sync(fresh, secrets.token_hex(16).encode())
             os.link(fresh, path)
         finally:
-            fresh.unlink()
+            fresh.unlink(missing_ok=True)
     return path.read_text()
 
 
 def _write(path: Path, content: bytes) -> None:
     """OSError leaves nothing that could be taken for an answer."""
     unfinished = path.with_suffix(_UNFINISHED)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        _sync(unfinished, content)
         unfinished.rename(path)
     except OSError:
         unfinished.unlink(missing_ok=True)
@@ -235,6 +238,14 @@ def _write(path: Path, content: bytes) -> None:
         os.close(directory)
 
 
+def _sync(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _read(path: Path) -> Entry | None:
     """None if it is gone, or was not written by us."""
     try:
@@ -242,7 +253,8 @@ def _read(path: Path) -> Entry | None:
     except FileNotFoundError:
         return None
     except msgspec.DecodeError:
-        path.rename(path.with_suffix(_UNREADABLE))
-        log.critical("spooled_answer_unreadable", file=path.name)
+        with contextlib.suppress(FileNotFoundError):  # a neighbour has found it too
+            path.rename(path.with_suffix(_UNREADABLE))
+        log.critical("spooled_answer_set_aside", file=path.name, reason="unreadable")
         return None
     return Entry(path, file.about, file.sealed)

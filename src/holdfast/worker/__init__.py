@@ -3,6 +3,7 @@
 - `kinds`    what kinds there are, how much of each at once, and the periodic ones
 - `loop`     takes what is due, within the shares of providers and applications; waits without polling busily
 - `perform`  one job under its heartbeat, and every way in which it can end
+- `endless`  what a process does for itself, begun anew when it fails: it has no jobs
 
 Any number of processes may run this beside each other. A kind of work is added by a function that settles its job,
 and a line in `kinds`. Knows nothing of HTTP; memory of this process is not its business.

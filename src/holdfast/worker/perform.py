@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from holdfast.errors import IntegrityError, Unavailable
+from holdfast.errors import ConflictError, IntegrityError, Unavailable
 from holdfast.store import jobs
 from holdfast.store.jobs import LEASE, Job
 from holdfast.usecases.vault import Vault
@@ -49,9 +49,9 @@ async def _settled(vault: Vault, kind: Kind, job: Job) -> None:
         await kind.work(vault, job)
     except IntegrityError:
         await _set_aside(vault, kind, job, "unreadable")
-    except Unavailable as error:
+    except (Unavailable, ConflictError) as error:
         log.warning("job_waits", kind=job.kind, job=job.id, reason=str(error))
-        await jobs.retry(vault.store, job, PAUSE, "Unavailable")
+        await jobs.retry(vault.store, job, PAUSE, type(error).__name__)
     except Exception as error:
         # The one catch-all of the worker. A traceback would quote what the job holds.
         await _stumbled(vault, kind, job, type(error).__name__)

@@ -17,6 +17,7 @@ from holdfast.http.operations import Header, Operation, Parameter, Security
 
 TAGS = {
     "Connections": "The connections of a consumer.",
+    "Credentials": "What a connection's service is called with, for API keys with the scope `credentials:read`.",
     "Proxy": "Calls of a service with the credential of a consumer's connection on them.",
     "Vault": "Steps of an authorization that a product takes part in.",
     "Management": "Applications, API keys and integrations; for the operator's admin token.",
@@ -129,6 +130,7 @@ def _responses(operation: Operation, schemas: Schemas) -> dict[str, Any]:
         success["content"] = _json(schemas.of(operation.returns))
     elif operation.streams and operation.method != "HEAD":
         success["content"] = ANY
+    unchanged = {"304": {"description": "What the caller has still counts."}} if operation.versioned else {}
     errors = {str(status): ERRORS[status] for status in operation.errors} | {"default": DEFAULT_ERROR}
     if operation.streams:
         return {str(operation.status): success, **{status: _either(*error) for status, error in errors.items()}}
@@ -137,7 +139,7 @@ def _responses(operation: Operation, schemas: Schemas) -> dict[str, Any]:
         status: {"description": text, "content": _json({"$ref": REFS + name})}
         for status, (name, text) in errors.items()
     }
-    return {str(operation.status): success, **failures}
+    return {str(operation.status): success, **unchanged, **failures}
 
 
 def _either(name: str, text: str) -> dict[str, Any]:

@@ -46,10 +46,6 @@ from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
 
-# Seconds between the claim and the first byte, a fifth of the lease: whoever was held up for longer may have been
-# taken for dead.
-GUARD = 6.0
-
 
 class NotSent(HoldfastError):
     """The attempt is not this process's to make any more; nothing has left."""
@@ -79,9 +75,11 @@ class Attempt:
         if not marked:
             raise NotSent("Another process has taken over.")
         self._guard()
+        await failpoints.at("refresh.guarded")
 
     def _guard(self) -> None:
-        if self.vault.clock.monotonic() - self._begun >= GUARD or self._lock.lost or self.vault.flights.closing:
+        late = self.vault.clock.monotonic() - self._begun >= self.vault.terms.guard
+        if late or self._lock.lost or self.vault.flights.closing:
             raise NotSent("Too late to send.")
 
     def about(self) -> About:

@@ -6,7 +6,7 @@ is away is waited for.
 
 from __future__ import annotations
 
-from typing import Final, NoReturn
+from typing import NoReturn
 
 import structlog
 
@@ -24,14 +24,11 @@ from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
 
-# Seconds between two looks. A loss is told within a lease and one of these.
-EVERY: Final = 10.0
-
 
 async def keep_recovering(vault: Vault) -> NoReturn:
     """Recovers once in a while, until it is cancelled."""
     while True:
-        await vault.clock.sleep(EVERY)
+        await vault.clock.sleep(vault.terms.look)
         try:
             await recover(vault)
         except Unavailable as error:

@@ -62,11 +62,19 @@ async def use(
     ConnectorDisabledError, InvalidStateError if the gate is shut; ConnectorCredentialsError if there is nothing that
     can be used; a ProviderError if the provider gave nothing and the old token is not good any more.
     """
+    held, stored = await ready(scope, vault, subject, purpose, force=force)
+    return held, await opened(scope, vault, held, stored, purpose)
+
+
+async def ready(
+    scope: ConsumerScope, vault: Vault, subject: Subject, purpose: Purpose, *, force: bool = False
+) -> tuple[Held, Stored]:
+    """As `use`, for whoever decides then whether to open what is stored (`opened`). Errors as there."""
     held, stored = await _admitted(scope, vault, subject, purpose)
     if held.connection.grant is not None and (force or not is_fresh(held.granted(), vault.clock.now())):
         await refresh(scope, vault, held.granted(), force=force)
         held, stored = await _admitted(scope, vault, subject, purpose)  # whoever ended it meanwhile is heeded
-    return held, await _opened(scope, vault, held, stored, purpose)
+    return held, stored
 
 
 async def use_again(scope: ConsumerScope, vault: Vault, used: Held, purpose: Purpose) -> tuple[Held, Credential]:
@@ -76,7 +84,7 @@ async def use_again(scope: ConsumerScope, vault: Vault, used: Held, purpose: Pur
     """
     await refresh(scope, vault, used.granted(), force=True)
     held, stored = await _admitted(scope, vault, used, purpose)
-    return held, await _opened(scope, vault, held, stored, purpose)
+    return held, await opened(scope, vault, held, stored, purpose)
 
 
 async def call(
@@ -128,7 +136,7 @@ async def try_out(
     _admit(vault, held, VALIDATE)
     credential = Credential()
     if any(isinstance(secret, Sealed) for secret in tried.secrets.values()):
-        credential = await _opened(scope, vault, *await _stored(scope, vault, subject), VALIDATE)
+        credential = await opened(scope, vault, *await _stored(scope, vault, subject), VALIDATE)
     known = await setup_with(scope, vault, held, credential)
     return await drive(flow(known), vault.door.send, Sent(known.secrets()))
 
@@ -168,7 +176,8 @@ def _admit(vault: Vault, held: Held, purpose: Purpose) -> None:
         raise InvalidStateError("The connection is not callable: it lacks a setting, or its credentials are invalid.")
 
 
-async def _opened(scope: ConsumerScope, vault: Vault, held: Held, stored: Stored, purpose: Purpose) -> Credential:
+async def opened(scope: ConsumerScope, vault: Vault, held: Held, stored: Stored, purpose: Purpose) -> Credential:
+    """What `ready` found, opened and journalled. ConnectorCredentialsError if it does not open."""
     try:
         return await connections.open_credential(scope, vault.store, stored, purpose.reason)
     except IntegrityError:

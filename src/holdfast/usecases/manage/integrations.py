@@ -15,10 +15,10 @@ from holdfast.domain.credential import Client, Secret
 from holdfast.domain.form import pasted
 from holdfast.domain.manifest.connector import Connector
 from holdfast.domain.tenancy import Integration, IntegrationSecrets
-from holdfast.errors import EntityNotFoundError, IntegrityError, RequestValidationError
+from holdfast.errors import IntegrityError, RequestValidationError
 from holdfast.store import Store, integrations, tenants
 from holdfast.usecases.manage import words
-from holdfast.usecases.manage.scope import change, operator
+from holdfast.usecases.manage.scope import change, not_found, operator
 from holdfast.usecases.states import callback_context, callback_url
 from holdfast.usecases.vault import Vault
 
@@ -88,7 +88,7 @@ async def one_integration(vault: Vault, application_id: str, unified_api: str, s
     """One integration, without its secrets. EntityNotFoundError."""
     found = await integrations.one(operator(application_id), vault.store, unified_api, service_id)
     if found is None or not vault.catalog.offers(unified_api, service_id):
-        raise EntityNotFoundError("integration", f"{unified_api}+{service_id}")
+        raise await not_found(vault, application_id, "integration", f"{unified_api}+{service_id}")
     return _data(vault, found)
 
 
@@ -106,7 +106,7 @@ async def every_integration(vault: Vault, application_id: str) -> list[Integrati
 async def delete_integration(vault: Vault, application_id: str, unified_api: str, service_id: str) -> None:
     """Takes the integration out of the application's list; connections stay, unseen. EntityNotFoundError."""
     if not await integrations.delete(operator(application_id), vault.store, unified_api, service_id):
-        raise EntityNotFoundError("integration", f"{unified_api}+{service_id}")
+        raise await not_found(vault, application_id, "integration", f"{unified_api}+{service_id}")
     vault.recent.forget(application_id)
 
 
