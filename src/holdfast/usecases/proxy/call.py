@@ -36,6 +36,7 @@ from holdfast.errors import (
 from holdfast.grants.call import says_token_is_dead
 from holdfast.grants.echo import Echo
 from holdfast.grants.forward import Asked, carried, forwarded, needs_body
+from holdfast.usecases.credential import lifespan
 from holdfast.usecases.credential.downstream import REQUESTS, UNREACHABLE, note
 from holdfast.usecases.credential.refresh import can_be_refreshed
 from holdfast.usecases.credential.setup import setup_with
@@ -109,12 +110,15 @@ class Proxying:
         held, credential = await self._used()
         await self._send(held, credential)
         if await self._is_refused(held):
+            refused, died_at = held, self._vault.clock.now()
             renewed = await self._renewed(held)
             if renewed is not None:
                 await self._close()
                 _replayed.inc()
                 held, credential = renewed
                 await self._send(held, credential)
+                if self.answer.status < 400:
+                    await lifespan.learn(self._scope, self._vault, refused, held, died_at)
         await self._told(held)
 
     async def end(self) -> None:
