@@ -180,13 +180,12 @@ class Proxying:
             return False
         if 0 <= self._vault.clock.now() - grant.issued_at < JUST_GRANTED:
             return False
-        if self.answer.status < 400 and not needs_body(self.known, self.answer.status):
-            return False
-        head = Response(self.answer.status, _joined(self.answer.headers), b"")
+        status, says_so = self.answer.status, held.connector.request.expired.statuses
+        if status in says_so or not needs_body(self.known, status):
+            return status in says_so
+        head = Response(status, _joined(self.answer.headers), b"")
         if says_token_is_dead(self.known, head):
             return True
-        if not needs_body(self.known, head.status):
-            return False
         return says_token_is_dead(self.known, Response(head.status, head.headers, await self._look_ahead()))
 
     async def _look_ahead(self) -> bytes:
