@@ -96,13 +96,10 @@ async def _refresh(scope: ConsumerScope, vault: Vault, asked: Granted) -> Outcom
         if (known := _known(asked, stored, vault.clock.now())) is not None:
             return known
         assert stored is not None  # or it would be known
-        held = asked.holding(stored.connection)
-        if refused := await circuit.refusal(scope, vault, held):
-            return await note_spared(scope, vault, held, refused)
         lock = await vault.locks.take(stored.connection.id)
         if lock is not None:
             try:
-                outcome = await _under_lock(scope, vault, held.granted(), stored, lock)
+                outcome = await _under_lock(scope, vault, asked.holding(stored.connection).granted(), stored, lock)
             finally:
                 await lock.give_back()
             if outcome is not None:
@@ -136,6 +133,9 @@ async def _under_lock(
         await take_up(vault, entry)
     if left:
         return None
+    # Under the lock: who waits for another process asks of the row alone, however often it looks.
+    if refused := await circuit.refusal(scope, vault, subject):
+        return await note_spared(scope, vault, subject, refused)
     begun, sender = vault.clock.monotonic(), vault.spool.sender()
     claim = await presentations.claim(
         scope, vault.store, subject.connection, _replay(vault, subject), vault.terms, sender, locked=vault.locks.exclude
