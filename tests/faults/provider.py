@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from holdfast.testing.provider import Lifetimes, Received, SandboxProvider, Shape
+from holdfast.clock import Clock
+from holdfast.testing.provider import Behaviour, Lifetimes, Received, SandboxProvider, Shape
+from holdfast.testing.provider.behaviour import PROPERLY
 from holdfast.testing.provider.crm import SCOPES
 from holdfast.testing.provider.ledger import AccessToken, Grant
 from holdfast.testing.provider.shape import RotationMode
@@ -35,14 +37,16 @@ class Presented:
 class Watched(SandboxProvider):
     """Rotates as its `rotation` says; an access token lives for `life` seconds."""
 
-    def __init__(self, rotation: RotationMode, life: float) -> None:
+    def __init__(self, rotation: RotationMode, life: float, clock: Clock | None = None) -> None:
         lifetimes = Lifetimes(access=life, rotation=rotation, grace=GRACE)
-        super().__init__(shape=Shape(scopes=SCOPES, lifetimes=lifetimes), on_answer=self._answered)
+        super().__init__(clock=clock, shape=Shape(scopes=SCOPES, lifetimes=lifetimes), on_answer=self._answered)
         self.rotation = rotation
         self.presented: dict[int, list[Presented]] = {}
         self.revocations = 0
         self._first: dict[str, tuple[int, AccessToken]] = {}
         self._last_use: dict[int, str] = {}
+        self._next: dict[int, Behaviour] = {}
+        self._asking: Grant | None = None
 
     def account(self, life: float) -> tuple[Grant, str, str]:
         """A grant with an access token that lives for so long, and a refresh token."""
@@ -50,6 +54,10 @@ class Watched(SandboxProvider):
         assert issue.refresh
         issue.access.expires_at = self.clock.now() + round(life * 1000)
         return issue.access.grant, issue.access.value, issue.refresh.value
+
+    def treat_next(self, grant: Grant, behaviour: Behaviour) -> None:
+        """The next refresh token of this grant that comes in is treated so, and nobody else's."""
+        self._next[id(grant)] = behaviour
 
     def of(self, grant: Grant) -> list[Presented]:
         """What was presented of one grant, in its order."""
@@ -74,6 +82,7 @@ class Watched(SandboxProvider):
 
     def _present(self, token: str) -> None:
         known, now = self.ledger.refresh.get(token), self.clock.now()
+        self._asking = known.grant if known else None
         if known is None:
             return
         again = token in self._first
@@ -81,6 +90,11 @@ class Watched(SandboxProvider):
         first, access = self._first.setdefault(token, (now, known.grant.access[-1]))
         presented = Presented(token, again, _good(access, now), (now - first) / 1000)
         self.presented.setdefault(id(known.grant), []).append(presented)
+
+    def _behaviour(self, endpoint: str) -> Behaviour:
+        if endpoint == "token:refresh_token":
+            return self._next.pop(id(self._asking), PROPERLY)
+        return super()._behaviour(endpoint)
 
     def _use(self, token: str) -> None:
         known = self.ledger.access.get(token)
