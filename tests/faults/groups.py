@@ -10,12 +10,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tests.faults.answers import dropped, late
+from tests.faults.codes import codes
 from tests.faults.crowds import herd, leavers, reads
 from tests.faults.interleavings import interleaved, pairs
 from tests.faults.kills import blows, kills
 from tests.faults.outages import cut_off, database_stopped, disk_full
 from tests.faults.pauses import every_pause, pauses
 from tests.faults.postgres import Postgres, postgres
+from tests.faults.restarts import restarts
 from tests.faults.site import Site, site
 from tests.faults.story import Story
 from tests.faults.surroundings import brought, cable, small_disk
@@ -88,6 +90,8 @@ GROUPS: Final = (
     Group("kill", _at(lambda it: kills(it, [*blows(it.engine)]))),
     Group("kill-ahead", _at(lambda it: kills(it, [*blows(it.engine, SKEWED)], ahead=600))),
     Group("kill-behind", _at(lambda it: kills(it, [*blows(it.engine, SKEWED)], ahead=-600))),
+    Group("kill-twice", _at(restarts)),
+    Group("kill-code", _at(codes)),
     Group("pause", _at(lambda it: pauses(it, every_pause(it.engine)))),
     Group("late-15", _at(lambda it: late(it, 15))),
     Group("late-45", _at(lambda it: late(it, 45))),

@@ -49,12 +49,16 @@ def blows(
             yield Blow(step, customers)
 
 
-async def strike(site: Site, victim: Node, blow: Blow) -> list[tuple[Account, str, Left, float]]:
-    """The customers of one death; the victim is dead afterwards."""
+async def strike(
+    site: Site, victim: Node, blow: Blow, *, alone: bool = False
+) -> list[tuple[Account, str, Left, float]]:
+    """The customers of one death; the victim is dead afterwards. Left `alone`, it has no neighbour any more."""
     home = site.nodes[0]
     accounts = [await site.connect(home, rotation, good=good) for rotation, good in blow.customers]
     inside = blow.step not in ("received", "committed")
     await _taken_up(site, victim)
+    if alone:
+        await home.end()
     await victim.start(_armed(blow) if inside else "")
     await site.expired(account for account, (_, good) in _with(accounts, blow) if not good)
     if not inside:

@@ -29,6 +29,7 @@ class Node:
     wrong: Sequence[str] = ()
     prefix: Sequence[str] = ()
     host: str = ""
+    port: int = 0
     url: str = ""
     process: Process | None = None
 
@@ -50,7 +51,15 @@ class Node:
         at = ["--host", self.host] if self.host else []
         with self.log.open("ab") as errors:
             self.process = await asyncio.create_subprocess_exec(
-                *self.prefix, *command, "--port", "0", *at, env=environ, stdin=DEVNULL, stdout=PIPE, stderr=errors
+                *self.prefix,
+                *command,
+                "--port",
+                str(self.port),
+                *at,
+                env=environ,
+                stdin=DEVNULL,
+                stdout=PIPE,
+                stderr=errors,
             )
 
     async def serves(self) -> None:

@@ -91,7 +91,7 @@ async def _works_again(site: Site, node: Node, account: Account, story: Story, l
 async def _judge(site: Site, node: Node, account: Account, story: Story, left: Left, *, works: bool) -> None:
     presented = account.provider.of(account.grant)
     story.requests, story.presented = len(presented), [*presented]
-    story.extra = sum(is_extra(one, account, left, presented) for one in presented)
+    story.extra = sum(is_extra(one, account, left, presented, lease=site.lease) for one in presented)
     if any(one.ended and one.good for one in presented):
         story.wrong.append("a family was ended while its access token was good")
     told = await site.ask(node, account, "GET")
@@ -103,18 +103,23 @@ async def _judge(site: Site, node: Node, account: Account, story: Story, left: L
         story.verdict = "flagged" if TOLD & set(site.logged(account)) else "silent"
 
 
-def is_extra(one: Presented, account: Account, left: Left, presented: Sequence[Presented]) -> bool:
-    """Whether a presentation was made without need: its token had come before, and was not truly lost, or might have
-    been waited for. Inside the window that the provider forgives, and where it never takes offence, a loss is need
-    enough."""
+def is_extra(
+    one: Presented, account: Account, left: Left, presented: Sequence[Presented], *, lease: float = 30.0
+) -> bool:
+    """Whether a presentation was made without need.
+
+    Its token had come before, and was not truly lost, or might have been waited for. Where the provider never takes
+    offence, and inside the window in which it forgives, a neighbour need not wait for a process that has been silent
+    for a lease: it may hold an answer on a disk that nobody else can read.
+    """
     if not one.again:
         return False
-    if left != "lost" or sum(other.token == one.token for other in presented) > 2:
-        return True
-    forgives = account.provider.rotation == "none" or (
-        account.provider.rotation == "grace" and one.replay < (account.provider.shape.lifetimes.grace or 0)
-    )
-    return one.good and not forgives
+    rotation, window = account.provider.rotation, account.provider.shape.lifetimes.grace
+    forgives = rotation == "none" or (rotation == "grace" and one.replay < window)
+    if forgives and one.replay >= lease:
+        return False
+    repeated = sum(other.token == one.token for other in presented) > 2
+    return left != "lost" or repeated or (one.good and not forgives)
 
 
 async def _told(site: Site, node: Node, account: Account, story: Story, since: float) -> None:
