@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from holdfast.clock import Clock
 from holdfast.testing.provider import Behaviour, Lifetimes, Received, SandboxProvider, Shape
@@ -45,6 +44,7 @@ class Watched(SandboxProvider):
         self.revocations = 0
         self._first: dict[str, tuple[int, AccessToken]] = {}
         self._last_use: dict[int, str] = {}
+        self._open: dict[int, Presented] = {}
         self._next: dict[int, Behaviour] = {}
         self._asking: Grant | None = None
 
@@ -74,13 +74,14 @@ class Watched(SandboxProvider):
     def _record(self, received: Received) -> None:
         super()._record(received)
         if received.endpoint == "token:refresh_token":
-            self._present(received.form["refresh_token"])
+            self._present(received)
         elif received.endpoint.startswith("api:"):
             self._use(received.headers.get("authorization", "").removeprefix("Bearer "))
         elif received.endpoint == "revoke":
             self.revocations += 1
 
-    def _present(self, token: str) -> None:
+    def _present(self, received: Received) -> None:
+        token = received.form["refresh_token"]
         known, now = self.ledger.refresh.get(token), self.clock.now()
         self._asking = known.grant if known else None
         if known is None:
@@ -90,6 +91,7 @@ class Watched(SandboxProvider):
         first, access = self._first.setdefault(token, (now, known.grant.access[-1]))
         presented = Presented(token, again, _good(access, now), (now - first) / 1000)
         self.presented.setdefault(id(known.grant), []).append(presented)
+        self._open[id(received)] = presented
 
     def _behaviour(self, endpoint: str) -> Behaviour:
         if endpoint == "token:refresh_token":
@@ -102,12 +104,9 @@ class Watched(SandboxProvider):
             self._last_use[id(known.grant)] = token
 
     def _answered(self, received: Received, status: int) -> None:
-        if received.endpoint != "token:refresh_token":
-            return
-        known: Any = self.ledger.refresh.get(received.form["refresh_token"])
-        waiting = [one for one in self.of(known.grant) if one.token == known.value and one.status is None]
-        if waiting:
-            waiting[0].status, waiting[0].ended = status, known.grant.ended
+        open_ = self._open.pop(id(received), None)
+        if open_ is not None:
+            open_.status, open_.ended = status, self.ledger.refresh[open_.token].grant.ended
 
 
 def _good(token: AccessToken, now: int) -> bool:

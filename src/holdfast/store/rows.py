@@ -27,8 +27,8 @@ COLUMNS = (
     "consent_state", "unreadable_at", "revoked_at", "pending_until", "validation", "failure", "retained_until",
     "last_downstream_error_at", "consent", "made_by", "updated_at",
 )  # fmt: skip
-# Nobody need write that a refresh token got no answer: whoever could have may be dead. Once it is said that no answer is
-# held it is certain, although the request may still be on its way.
+# Nobody need write that a refresh token got no answer: whoever could have may be dead. Once somebody has said that no
+# answer is held it is certain, although the request may still be on its way.
 _UNRESOLVED = """EXISTS (SELECT 1 FROM presentations p
   WHERE p.connection_id = connections.id AND (p.settles_at <= :db_now OR p.outcome IS NOT NULL))"""
 READ = ", ".join(("unified_api", "service_id", "id", *COLUMNS, "created_at", "version", f"{_UNRESOLVED} AS unresolved"))
