@@ -24,11 +24,10 @@ async def _late(site: Site, rotation: RotationMode, seconds: float) -> Story:
     home, other = site.nodes[0], site.nodes[1]
     account = await site.connect(home, rotation, good=False)
     await site.expired([account])
-    with account.provider.behave("token:refresh_token", Behaviour(delay_after=seconds), times=1):
-        waiting = [asyncio.create_task(site.use(node, account)) for node in (home, other, home, other)]
-        await asyncio.wait(waiting)
-        case = f"{site.engine} {seconds:.0f} s late, {rotation}"
-        return await ends_well(site, home, account, case, requests=1, within=seconds + 30)
+    account.provider.treat_next(account.grant, Behaviour(delay_after=seconds))
+    await asyncio.gather(*(site.use(node, account) for node in (home, other, home, other)))
+    case = f"{site.engine} {seconds:.0f} s late, {rotation}"
+    return await ends_well(site, home, account, case, requests=1, within=seconds + 30)
 
 
 async def dropped(site: Site) -> list[Story]:
@@ -42,8 +41,8 @@ async def _dropped(site: Site, rotation: RotationMode, committed: bool, good: in
     account = await site.connect(home, rotation, good=bool(good))
     if not good:
         await site.expired([account])
-    with account.provider.behave("token:refresh_token", drop(committed=committed), times=1):
-        await (site.validate(home, account) if good else site.use(home, account))
+    account.provider.treat_next(account.grant, drop(committed=committed))
+    await (site.validate(home, account) if good else site.use(home, account))
     what = "commit, then drop" if committed else "drop"
     case = f"{site.engine} {what}, {rotation}, {'good' if good else 'expired'}"
     return await follow(site, home, account, case, "lost", since=time.monotonic())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ STEPS: Final[dict[str, Left]] = {
     "spooling": "lost",
     "spooled": "kept", "storing": "kept", "stored": "kept", "cleaned": "kept",
 }  # fmt: skip
+BEFORE, AFTER = Behaviour(delay=5), Behaviour(delay_after=15)
 # Inside a transaction, of which SQLite has one at a time.
 ALONE: Final = "storing"
 
@@ -49,24 +49,26 @@ def blows(
             yield Blow(step, customers)
 
 
-async def strike(site: Site, victim: Node, blow: Blow) -> list[tuple[Account, str, Left, float]]:
-    """The customers of one death; the victim is dead afterwards."""
+async def strike(
+    site: Site, victim: Node, blow: Blow, *, alone: bool = False
+) -> list[tuple[Account, str, Left, float]]:
+    """The customers of one death; the victim is dead afterwards. Left `alone`, it has no neighbour any more."""
     home = site.nodes[0]
     accounts = [await site.connect(home, rotation, good=good) for rotation, good in blow.customers]
     inside = blow.step not in ("received", "committed")
     await _taken_up(site, victim)
+    if alone:
+        await home.end()
     await victim.start(_armed(blow) if inside else "")
     await site.expired(account for account, (_, good) in _with(accounts, blow) if not good)
-    with contextlib.ExitStack() as stack:
-        if not inside:
-            slow = Behaviour(delay=5) if blow.step == "received" else Behaviour(delay_after=15)
-            for provider in site.providers.values():
-                stack.enter_context(provider.behave("token:refresh_token", slow))
-        calls = [asyncio.create_task(_refresh(site, victim, one, good)) for one, (_, good) in _with(accounts, blow)]
-        if not inside:
-            await _presented(accounts, committed=blow.step == "committed")
-            await victim.kill()
-        await victim.died()
+    if not inside:
+        for account in accounts:
+            account.provider.treat_next(account.grant, BEFORE if blow.step == "received" else AFTER)
+    calls = [asyncio.create_task(_refresh(site, victim, one, good)) for one, (_, good) in _with(accounts, blow)]
+    if not inside:
+        await _presented(accounts, committed=blow.step == "committed")
+        await victim.kill()
+    await victim.died()
     died = time.monotonic()
     await asyncio.gather(*calls)
     names = [f"kill {blow.step}, {rotation}, {'good' if good else 'expired'}" for rotation, good in blow.customers]
@@ -80,9 +82,8 @@ async def kills(site: Site, blows: Sequence[Blow], *, ahead: float = 0) -> list[
     following: list[asyncio.Task[Story]] = []
     for blow in blows:
         for account, case, left, died in await strike(site, victim, blow):
-            story = follow(
-                site, home, account, f"{site.engine} {case}{f', {ahead:+.0f} s' if ahead else ''}", left, since=died
-            )
+            named = f"{site.engine} {case}{f', {ahead:+.0f} s' if ahead else ''}"
+            story = follow(site, home, account, named, left, since=died, misled=ahead != 0)
             following.append(asyncio.create_task(story))
     await victim.start()
     return await asyncio.gather(*following)
@@ -92,12 +93,14 @@ async def _taken_up(site: Site, victim: Node) -> None:
     """Returns when nothing is left in the victim's spool: what it takes up would pass the armed steps. On SQLite the
     neighbour does that, on PostgreSQL a node alone for itself."""
     spool = victim.data / "spool"
-    if site.engine == "postgresql" and [*spool.glob("*.answer")]:
+    if not [*spool.glob("*.answer")]:
+        return
+    if site.engine == "postgresql":
         await victim.start()
-        await victim.end()
     async with asyncio.timeout(60):
         while [*spool.glob("*.answer")]:
             await asyncio.sleep(0.2)
+    await victim.end()
 
 
 async def _refresh(site: Site, node: Node, account: Account, good: bool) -> None:

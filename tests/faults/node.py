@@ -28,6 +28,8 @@ class Node:
     log: Path
     wrong: Sequence[str] = ()
     prefix: Sequence[str] = ()
+    host: str = ""
+    port: int = 0
     url: str = ""
     process: Process | None = None
 
@@ -46,9 +48,18 @@ class Node:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
         environ = {**kept, **self.environ, "HOLDFAST_FAILPOINT": failpoint}
         command = [sys.executable, "-m", "holdfast.testing.vault", *self.wrong] if self.wrong else [COMMAND, "serve"]
+        at = ["--host", self.host] if self.host else []
         with self.log.open("ab") as errors:
             self.process = await asyncio.create_subprocess_exec(
-                *self.prefix, *command, "--port", "0", env=environ, stdin=DEVNULL, stdout=PIPE, stderr=errors
+                *self.prefix,
+                *command,
+                "--port",
+                str(self.port),
+                *at,
+                env=environ,
+                stdin=DEVNULL,
+                stdout=PIPE,
+                stderr=errors,
             )
 
     async def serves(self) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from holdfast.testing.provider import Lifetimes, Received, SandboxProvider, Shape
+from holdfast.clock import Clock
+from holdfast.testing.provider import Behaviour, Lifetimes, Received, SandboxProvider, Shape
+from holdfast.testing.provider.behaviour import PROPERLY
 from holdfast.testing.provider.crm import SCOPES
 from holdfast.testing.provider.ledger import AccessToken, Grant
 from holdfast.testing.provider.shape import RotationMode
@@ -35,14 +36,17 @@ class Presented:
 class Watched(SandboxProvider):
     """Rotates as its `rotation` says; an access token lives for `life` seconds."""
 
-    def __init__(self, rotation: RotationMode, life: float) -> None:
+    def __init__(self, rotation: RotationMode, life: float, clock: Clock | None = None) -> None:
         lifetimes = Lifetimes(access=life, rotation=rotation, grace=GRACE)
-        super().__init__(shape=Shape(scopes=SCOPES, lifetimes=lifetimes), on_answer=self._answered)
+        super().__init__(clock=clock, shape=Shape(scopes=SCOPES, lifetimes=lifetimes), on_answer=self._answered)
         self.rotation = rotation
         self.presented: dict[int, list[Presented]] = {}
         self.revocations = 0
         self._first: dict[str, tuple[int, AccessToken]] = {}
         self._last_use: dict[int, str] = {}
+        self._open: dict[int, Presented] = {}
+        self._next: dict[int, Behaviour] = {}
+        self._asking: Grant | None = None
 
     def account(self, life: float) -> tuple[Grant, str, str]:
         """A grant with an access token that lives for so long, and a refresh token."""
@@ -50,6 +54,10 @@ class Watched(SandboxProvider):
         assert issue.refresh
         issue.access.expires_at = self.clock.now() + round(life * 1000)
         return issue.access.grant, issue.access.value, issue.refresh.value
+
+    def treat_next(self, grant: Grant, behaviour: Behaviour) -> None:
+        """The next refresh token of this grant that comes in is treated so, and nobody else's."""
+        self._next[id(grant)] = behaviour
 
     def of(self, grant: Grant) -> list[Presented]:
         """What was presented of one grant, in its order."""
@@ -66,14 +74,16 @@ class Watched(SandboxProvider):
     def _record(self, received: Received) -> None:
         super()._record(received)
         if received.endpoint == "token:refresh_token":
-            self._present(received.form["refresh_token"])
+            self._present(received)
         elif received.endpoint.startswith("api:"):
             self._use(received.headers.get("authorization", "").removeprefix("Bearer "))
         elif received.endpoint == "revoke":
             self.revocations += 1
 
-    def _present(self, token: str) -> None:
+    def _present(self, received: Received) -> None:
+        token = received.form["refresh_token"]
         known, now = self.ledger.refresh.get(token), self.clock.now()
+        self._asking = known.grant if known else None
         if known is None:
             return
         again = token in self._first
@@ -81,6 +91,12 @@ class Watched(SandboxProvider):
         first, access = self._first.setdefault(token, (now, known.grant.access[-1]))
         presented = Presented(token, again, _good(access, now), (now - first) / 1000)
         self.presented.setdefault(id(known.grant), []).append(presented)
+        self._open[id(received)] = presented
+
+    def _behaviour(self, endpoint: str) -> Behaviour:
+        if endpoint == "token:refresh_token":
+            return self._next.pop(id(self._asking), PROPERLY)
+        return super()._behaviour(endpoint)
 
     def _use(self, token: str) -> None:
         known = self.ledger.access.get(token)
@@ -88,12 +104,9 @@ class Watched(SandboxProvider):
             self._last_use[id(known.grant)] = token
 
     def _answered(self, received: Received, status: int) -> None:
-        if received.endpoint != "token:refresh_token":
-            return
-        known: Any = self.ledger.refresh.get(received.form["refresh_token"])
-        waiting = [one for one in self.of(known.grant) if one.token == known.value and one.status is None]
-        if waiting:
-            waiting[0].status, waiting[0].ended = status, known.grant.ended
+        open_ = self._open.pop(id(received), None)
+        if open_ is not None:
+            open_.status, open_.ended = status, self.ledger.refresh[open_.token].grant.ended
 
 
 def _good(token: AccessToken, now: int) -> bool:

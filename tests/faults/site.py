@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import socket
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,15 +22,22 @@ from holdfast.store.engine.database import Database
 from holdfast.store.engine.opening import open_database
 from holdfast.store.seal.masterkey import create_master_key_file
 from holdfast.testing.connectors import sandbox_manifest
+from holdfast.testing.provider import RegisteredClient
 from holdfast.testing.provider.ledger import Grant
 from holdfast.testing.provider.shape import RotationMode
 
 ADMIN_TOKEN = "hf_admin_of_the_nodes_under_fault"
+CLIENT_ID, CLIENT_SECRET = "sandbox-client", "sandbox-secret"
 RETURN_TO = "https://app.example.com/integrations"
 # Of the life of an access token, the terms of a claim, and how long what is lost may stay untold.
 LIVES, MINUTE = 5, 60.0
 # Seconds that a token lives which is to have expired: long enough for an import to be complete.
 SHORT = 4
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,7 @@ class Site:
     database: Database = field(repr=False)
     lease: float = 30.0
     patience: float | None = None
+    public_port: int = field(default_factory=_free_port)
     nodes: list[Node] = field(default_factory=list)
     application: dict[str, str] = field(default_factory=dict, repr=False)
     _number: Any = field(default_factory=itertools.count)
@@ -79,12 +88,20 @@ class Site:
         return self.database.kind
 
     @property
+    def public_url(self) -> str:
+        return f"http://127.0.0.1:{self.public_port}"
+
+    @property
     def tell_within(self) -> float:
         """Seconds from a death to the moment at which everybody can know what it cost."""
         return MINUTE if self.lease == 30 else self.lease * 4 / 3 + 20
 
-    def node(self, name: str, *, ahead: float = 0, url: str | None = None, prefix: Sequence[str] = ()) -> Node:
-        """A node that is not started. On SQLite all of them share one data directory."""
+    def node(
+        self, name: str, *, ahead: float = 0, url: str = "", prefix: Sequence[str] = (), host: str = "", port: int = 0
+    ) -> Node:
+        """A node that is not started. On SQLite all of them share one data directory. With other terms it is one of
+        the test kit, also if its clock is so many seconds `ahead`. `url` is its own way to the database, `prefix` what
+        starts it on another machine, where it listens on `host`; browsers come to the one at `public_port`."""
         shared = self.engine == "sqlite"
         environ = {
             "HOLDFAST_DATA_DIR": str(self.directory / ("data" if shared else f"data-{name}")),
@@ -93,21 +110,27 @@ class Site:
             "HOLDFAST_EGRESS_ALLOW": ",".join(urlsplit(one.url).netloc for one in self.providers.values()),
             "HOLDFAST_MASTER_KEY_FILE": str(self.directory / "master.key"),
             "HOLDFAST_ADMIN_TOKEN": ADMIN_TOKEN,
+            "HOLDFAST_PUBLIC_URL": self.public_url,
         }
         wrong: list[str] = []
         if ahead or self.lease != 30 or self.patience is not None:
             wrong = ["--ahead", str(ahead), "--lease", str(self.lease)]
             wrong += [] if self.patience is None else ["--patience", str(self.patience)]
-        node = Node(name, environ, self.directory / f"{name}.log", wrong, prefix)
+        node = Node(name, environ, self.directory / f"{name}.log", wrong, prefix, host, port=port)
         self.nodes.append(node)
         return node
 
     async def set_up(self, node: Node) -> None:
         """An application, and its integrations."""
         self.application = await self._manage(node, "POST", "", {"name": "Acme", "redirect_uris": [RETURN_TO]})
+        keys = f"/{self.application['application_id']}/api-keys"
+        made = await self._manage(node, "POST", keys, {"scopes": ["connections", "credentials:read"]})
+        self.application["api_key"] = made["api_key"]
         for rotation in self.providers:
             place = f"/{self.application['application_id']}/integrations/crm/sandbox-{rotation}"
-            await self._manage(node, "PUT", place, {"client_id": "sandbox-client", "client_secret": "sandbox-secret"})
+            made = await self._manage(node, "PUT", place, {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET})
+            client = RegisteredClient(CLIENT_ID, CLIENT_SECRET, (made["redirect_uri"],), "Acme")
+            self.providers[rotation].clients[CLIENT_ID] = client
 
     async def connect(self, node: Node, rotation: RotationMode, *, good: bool) -> Account:
         """A customer whose access token is good for a while, or will have expired in a moment (`expired`)."""
@@ -119,6 +142,8 @@ class Site:
         given = {"access_token": access, "refresh_token": refresh, "issued_at": issued, "expires_in": life}
         made = await self.ask(node, account, "POST", "/import", {"credentials": given})
         assert made.status == 200, made
+        if provider.of(grant):  # the import took so long that the token had to be refreshed: another customer
+            return await self.connect(node, rotation, good=good)
         account.connection_id = (await self._row(account))["id"]
         return account
 
@@ -132,6 +157,13 @@ class Site:
         answer = await self.ask(node, account, "GET", "/leads/custom-fields")
         fresh = answer.status == 200 and account.provider.used_newest(account.grant)
         return Answer(answer.status, answer.data, fresh)
+
+    async def read(self, node: Node, account: Account) -> Answer:
+        """The customer's access token itself, as a product reads it that calls the service by its own hand."""
+        answer = await self.ask(node, account, "GET", "/credentials")
+        newest = account.grant.access[-1].value
+        fresh = answer.status == 200 and answer.data["access_token"] == newest and len(account.grant.access) > 1
+        return Answer(answer.status, None, fresh)
 
     async def validate(self, node: Node, account: Account) -> Answer:
         """A forced refresh."""
@@ -195,7 +227,7 @@ async def site(
     patience: float | None = None,
     rotations: Sequence[RotationMode] = ROTATIONS,
 ) -> AsyncIterator[Site]:
-    """A site whose providers run, with its first node, `home`, which serves. Every node ends with the block."""
+    """A site whose providers run, with its first node, `home`, which serves. All of it ends with the block."""
     create_master_key_file(directory / "master.key")
     async with contextlib.AsyncExitStack() as running:
         providers = {word: Watched(word, lease * LIVES) for word in rotations}

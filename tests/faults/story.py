@@ -37,11 +37,14 @@ class Story:
         return self.verdict != "silent" and not self.extra and not self.wrong
 
 
-async def follow(site: Site, node: Node, account: Account, case: str, left: Left, *, since: float) -> Story:
+async def follow(
+    site: Site, node: Node, account: Account, case: str, left: Left, *, since: float, misled: bool = False
+) -> Story:
     """The story of a connection whose refresh a fault has hit, `since` when (by the loop's clock).
 
     It ends when the connection works again with a new token, which is proved by one more refresh, or when the provider
-    has refused what was left; it is silent if neither has come by the time that it must have.
+    has refused what was left; it is silent if neither has come by the time that it must have. `misled` by a wrong
+    clock, a node may hold a token for old that another one has just stored.
     """
     story = Story(case)
     watching = asyncio.create_task(_told(site, node, account, story, since))
@@ -50,6 +53,8 @@ async def follow(site: Site, node: Node, account: Account, case: str, left: Left
     else:
         works = await _works_again(site, node, account, story, left, since)
     await _judge(site, node, account, story, left, works=works)
+    if misled and account.provider.rotation == "none":
+        story.extra = 0
     if story.verdict == "recovered":
         watching.cancel()
     await asyncio.wait([watching])
@@ -86,30 +91,35 @@ async def _works_again(site: Site, node: Node, account: Account, story: Story, l
 async def _judge(site: Site, node: Node, account: Account, story: Story, left: Left, *, works: bool) -> None:
     presented = account.provider.of(account.grant)
     story.requests, story.presented = len(presented), [*presented]
-    story.extra = sum(is_extra(one, account, left, presented) for one in presented)
+    story.extra = sum(is_extra(one, account, left, presented, lease=site.lease) for one in presented)
     if any(one.ended and one.good for one in presented):
         story.wrong.append("a family was ended while its access token was good")
     told = await site.ask(node, account, "GET")
     if works:
-        proof = told if left == "untouched" else await site.validate(node, account)
+        proof = left == "untouched" or await _validates(site, node, account, time.monotonic())
         healthy = (await site.ask(node, account, "GET")).health == "ok"
-        story.verdict = "recovered" if proof.status == 200 and healthy else "silent"
+        story.verdict = "recovered" if proof and healthy else "silent"
     elif told.health == "pending_refresh" and PENDING in await site.events(account):
         story.verdict = "flagged" if TOLD & set(site.logged(account)) else "silent"
 
 
-def is_extra(one: Presented, account: Account, left: Left, presented: Sequence[Presented]) -> bool:
-    """Whether a presentation was made without need: its token had come before, and was not truly lost, or might have
-    been waited for. Inside the window that the provider forgives, and where it never takes offence, a loss is need
-    enough."""
+def is_extra(
+    one: Presented, account: Account, left: Left, presented: Sequence[Presented], *, lease: float = 30.0
+) -> bool:
+    """Whether a presentation was made without need.
+
+    Its token had come before, and was not truly lost, or might have been waited for. Where the provider never takes
+    offence, and inside the window in which it forgives, a neighbour need not wait for a process that has been silent
+    for a lease: it may hold an answer on a disk that nobody else can read.
+    """
     if not one.again:
         return False
-    if left != "lost" or sum(other.token == one.token for other in presented) > 2:
-        return True
-    forgives = account.provider.rotation == "none" or (
-        account.provider.rotation == "grace" and one.replay < (account.provider.shape.lifetimes.grace or 0)
-    )
-    return one.good and not forgives
+    rotation, window = account.provider.rotation, account.provider.shape.lifetimes.grace
+    forgives = rotation == "none" or (rotation == "grace" and one.replay < window)
+    if forgives and one.replay >= lease:
+        return False
+    repeated = sum(other.token == one.token for other in presented) > 2
+    return left != "lost" or repeated or (one.good and not forgives)
 
 
 async def _told(site: Site, node: Node, account: Account, story: Story, since: float) -> None:
@@ -146,8 +156,7 @@ async def ends_well(
         answer = await site.use(node, account)
     presented = [*account.provider.of(account.grant)]
     await _judge(site, node, account, story, "kept", works=answer.fresh)
-    story.requests = len(presented)
+    story.requests, story.extra = len(presented), max(0, len(presented) - requests)
     if len(presented) != requests:
-        story.extra += max(0, len(presented) - requests)
         story.wrong.append(f"{len(presented)} token requests in place of {requests}")
     return story
