@@ -10,10 +10,10 @@ NODE := $(if $(wildcard tests/node/package-lock.json),tests/node/node_modules/.i
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test check format bench setup lock clean
+.PHONY: help demo serve test faults deployment check format bench sizes refreshes setup lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo '  Options go into ARGS: make demo ARGS=--exit, make test ARGS="tests/domain -k state"'
 
@@ -24,7 +24,14 @@ serve: .venv/installed-server ## Start the vault; data in ./holdfast-data
 	@.venv/bin/holdfast serve $(ARGS)
 
 test: .venv/installed-dev $(NODE) ## Run every test
-	@$(PYTEST) --numprocesses logical --maxprocesses 4 --dist worksteal $(ARGS)
+	@$(PYTEST) --numprocesses logical --maxprocesses 4 --dist worksteal --ignore tests/deploy $(ARGS)
+
+deployment: .venv/installed-dev ## Start what is in deploy/, four nodes of it, and replace them under load
+	@$(PYTEST) tests/deploy $(ARGS)
+
+faults: .venv/installed-dev ## Search every state of the refresh protocol's model, then break real processes; minutes
+	@.venv/bin/python -m tests.model.run
+	@.venv/bin/python -m tests.faults.run $(ARGS)
 
 check: .venv/installed-dev ## Formatting, lint, types, imports and the rules of the house, without the other tests
 	@.venv/bin/ruff format --check --quiet || { echo 'make format puts this right.'; exit 1; }
@@ -39,6 +46,12 @@ format: .venv/installed-dev ## Format the code and put right what the linter can
 
 bench: .venv/installed-dev ## Measure, as ratios to what the machine can do
 	@.venv/bin/python -m tests.bench.run $(ARGS)
+
+sizes: .venv/installed-dev ## Measure reads beside a thousand connections and a million
+	@.venv/bin/python -m tests.bench.sizes $(ARGS)
+
+refreshes: .venv/installed-dev ## Measure how many expired connections are refreshed a second
+	@.venv/bin/python -m tests.bench.refreshes $(ARGS)
 
 setup: .venv/installed-dev $(NODE) ## Only set up, for editors and debuggers
 

@@ -14,6 +14,8 @@
     │   │   └── ConnectionNotFoundError
     │   ├── ConflictError
     │   ├── InvalidStateError           the connection is not in a state that allows this
+    │   ├── BlockedByPolicyError        the operator does not let this call through
+    │   ├── IdempotencyKeyReusedError   the key names another request
     │   └── OAuthRedirectUriError, OAuthInvalidStateError
     ├── ConsumerError                   the end customer must act (reconnect, fill in a setting)
     │   ├── ConnectionSettingsError
@@ -28,6 +30,9 @@
     │   ├── GrantDeferred               no usable answer now; the same request may work later
     │   └── OAuthCodeExchangeError      whichever of these it was, when a browser's code was to be redeemed
     ├── NoAnswer                        another machine gave no whole answer; says whether it may have acted
+    │   ├── ServiceUnreachable          a caller's own request to a service was not answered; it may be sent again
+    │   ├── ServiceTooSlow              the same, because the time for it was over
+    │   └── OutcomeUnknown              the same, and sending it again may do it twice
     ├── EgressRefused                   an outbound address the policy does not allow
     ├── IntegrityError                  a sealed value did not open; that row fails closed
     └── Unavailable                     a local fault (database, disk); nothing is known to be wrong
@@ -130,6 +135,14 @@ class InvalidStateError(CallerError):
     """The connection is not in a state that allows this."""
 
 
+class BlockedByPolicyError(CallerError):
+    """The operator does not let this call through the proxy."""
+
+
+class IdempotencyKeyReusedError(CallerError):
+    """This Idempotency-Key came with another request before. A key names one request."""
+
+
 class OAuthRedirectUriError(CallerError):
     """The redirect_uri is missing, or is not one that the application has registered."""
 
@@ -219,6 +232,10 @@ class GrantMisconfigured(ProviderError):
     actor = "operator"
 
 
+class ClientRefused(GrantMisconfigured):
+    """The provider refuses the OAuth client of every connection, so it is not asked at the moment."""
+
+
 class GrantDeferred(ProviderError):
     """The provider could not answer now."""
 
@@ -251,11 +268,33 @@ class NoAnswer(HoldfastError):
     `retryable`: the same call may work later; `status`: of the answer that broke off, where its head came.
     """
 
-    def __init__(self, detail: str, *, may_have_acted: bool, retryable: bool = True, status: int | None = None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        may_have_acted: bool,
+        retryable: bool = True,
+        status: int | None = None,
+        late: bool = False,
+    ) -> None:
+        """`late`: it was given up because its time was over."""
         super().__init__(detail)
         self.may_have_acted = may_have_acted
         self.retryable = retryable
         self.status = status
+        self.late = late
+
+
+class ServiceUnreachable(NoAnswer):
+    """The service did not answer, and the request may be sent again."""
+
+
+class ServiceTooSlow(NoAnswer):
+    """The service did not answer in time, and the request may be sent again."""
+
+
+class OutcomeUnknown(NoAnswer):
+    """The service gave no answer, and may have done what the request asks."""
 
 
 class EgressRefused(HoldfastError):

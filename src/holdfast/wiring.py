@@ -7,8 +7,11 @@ import contextlib
 import gc
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import structlog
 from starlette.applications import Starlette
@@ -28,6 +31,7 @@ from holdfast.store import Store
 from holdfast.store.engine.database import Database
 from holdfast.store.engine.migrate import migrate
 from holdfast.store.engine.opening import locks_of, open_database
+from holdfast.store.engine.soundness import refuse_damaged
 from holdfast.store.journal import Journal
 from holdfast.store.presentations import Terms
 from holdfast.store.seal.keyring import Keyring
@@ -37,8 +41,10 @@ from holdfast.usecases.bell import Bell
 from holdfast.usecases.credential import recovery
 from holdfast.usecases.flight import Flights
 from holdfast.usecases.manage import applications
+from holdfast.usecases.pauses import Pauses
 from holdfast.usecases.recent import Recent
 from holdfast.usecases.vault import Keys, Vault
+from holdfast.worker.endless import without_end
 
 log = structlog.get_logger()
 
@@ -52,28 +58,42 @@ PURPOSES = ("api_key", "link", "flow", "confirm", "cookie", "page")
 
 def require_vault(settings: Settings) -> None:
     """SettingsError if there is no vault yet: what only reads or changes one must not make one by a typing mistake."""
-    file = Path(settings.database_url.removeprefix("sqlite:///"))
-    if settings.database_url.startswith("sqlite:") and not file.exists():
+    file = database_file(settings)
+    if file is not None and not file.exists():
         raise SettingsError(
             f"There is no vault in {settings.data_dir}. HOLDFAST_DATA_DIR says where it is; `holdfast serve` and "
             "`holdfast apps create` make a new one."
         )
 
 
+def database_file(settings: Settings) -> Path | None:
+    """The file of an SQLite database; None if the database is a server's."""
+    url = settings.database_url
+    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:") else None
+
+
+def require_sound(settings: Settings) -> None:
+    """SettingsError if the database is damaged, as far as `soundness` looks. A PostgreSQL sees to that itself."""
+    file = database_file(settings)
+    if file is not None:
+        refuse_damaged(file)
+
+
 def prepare(settings: Settings) -> None:
     """Creates the data directory, and on the very first start a master key and an admin token in it.
 
-    SettingsError if something that must be private is not, if a database exists whose key file is gone, or if the
-    database is gone that was used here.
+    SettingsError if it cannot be a directory, if something that must be private is not, if a database exists whose
+    key file is gone, or if the database is gone that was used here.
     """
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_directory(settings.data_dir)
     _refuse_open_directory(settings.data_dir)
     _refuse_lost_database(settings)
     key_file = settings.data_dir / MASTER_KEY_FILE
     given = settings.master_key or settings.master_key_file
     if not given and not key_file.exists():
-        file = Path(settings.database_url.removeprefix("sqlite:///"))
-        if not settings.database_url.startswith("sqlite:") or file.exists():
+        file = database_file(settings)
+        if file is None or file.exists():
+            require_sound(settings)  # the key would not help then, so that is not what is told first
             raise SettingsError(
                 f"There is no master key: {key_file} does not exist. Put the key file back, or name it with "
                 "HOLDFAST_MASTER_KEY_FILE; without it, what this database holds cannot be opened."
@@ -86,6 +106,15 @@ def prepare(settings: Settings) -> None:
             _write_private(token_file, f"hf_admin_{secrets.token_urlsafe(32)}\n")
 
 
+def _make_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise SettingsError(
+            f"{directory} is, or lies under, a file. Name a directory with HOLDFAST_DATA_DIR."
+        ) from None
+
+
 def _refuse_open_directory(directory: Path) -> None:
     if directory.stat().st_mode & 0o002:
         raise SettingsError(f"Every user may write into {directory}; run `chmod 700 {directory}`.")
@@ -96,9 +125,10 @@ def _refuse_lost_database(settings: Settings) -> None:
 
     The journal tells that there was one: its directory is made when a credential is opened for the first time.
     """
-    file = Path(settings.database_url.removeprefix("sqlite:///"))
-    used = settings.database_url.startswith("sqlite:") and (settings.data_dir / JOURNAL).is_dir()
-    if used and not (file.exists() and file.stat().st_size):
+    file = database_file(settings)
+    if file is None or (file.exists() and file.stat().st_size):
+        return
+    if (settings.data_dir / JOURNAL).is_dir():
         raise SettingsError(
             f"The database {file} is missing or empty, and {settings.data_dir} belongs to a vault that was in use. "
             "Put the database back; for a new vault, name an empty directory with HOLDFAST_DATA_DIR."
@@ -115,19 +145,25 @@ def admin_token(settings: Settings) -> str:
 
 @contextlib.asynccontextmanager
 async def open_vault(
-    settings: Settings, *, clock: Clock | None = None, door: Door | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    apart: bool = False,
+    door: Door | None = None,
+    terms: Terms | None = None,
 ) -> AsyncIterator[Vault]:
     """A vault on a migrated database, closed again on leaving. `clock` and `door` stand in for the outside world.
 
-    `clock` stands in for this machine's clock and for the database's.
+    `clock` stands in for this machine's clock and for the database's, unless the two go `apart`; `terms` are other ones
+    than those that serve.
     """
-    stand_in, clock = clock, clock or SystemClock()
+    stand_in, clock = None if apart else clock, clock or SystemClock()
     outbound = Outbound(EgressPolicy.parse(settings.egress_allow))
     masters = _master_keys(settings)  # before there is a database: one without its key could never be opened again
     database = await open_database(settings.database_url, stand_in)
     try:
         await migrate(database)
-        vault = await _vault(settings, database, masters, clock, door or outbound)
+        vault = await _vault(settings, database, masters, clock, door or outbound, terms or Terms())
         await vault.store.journal.adopt()
         try:
             yield vault
@@ -146,36 +182,54 @@ async def open_vault(
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[ASGIApp]:
-    """The application on its open vault, with the worker beside it. `clock` stands in for the machine's."""
-    token = admin_token(settings)
-    async with working(settings, clock=clock) as vault:
+async def serving(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    apart: bool = False,
+    terms: Terms | None = None,
+    works: bool = True,
+) -> AsyncIterator[ASGIApp]:
+    """The application on its open vault, with a worker beside it if it `works`. What stands in for time is
+    `open_vault`'s."""
+    token, kinds = admin_token(settings), worker.KINDS if works else ()
+    async with working(settings, clock=clock, apart=apart, terms=terms, kinds=kinds) as vault:
         for warning in await applications.warnings(vault):
             log.warning("unsafe_setting", what=warning)
         yield app(vault, token)
 
 
 @contextlib.asynccontextmanager
-async def working(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Vault]:
-    """An open vault with the worker beside it. What its node has left behind is taken up before anybody is served."""
+async def working(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    apart: bool = False,
+    terms: Terms | None = None,
+    kinds: Sequence[worker.Kind | worker.Rounds] = worker.KINDS,
+) -> AsyncIterator[Vault]:
+    """An open vault with a worker of these `kinds` beside it. What its node has left behind is taken up before anybody
+    is served."""
     failpoints.arm(settings.failpoint)
-    async with open_vault(settings, clock=clock) as vault:
+    if settings.failpoint:
+        log.warning("failpoints_armed", what=settings.failpoint)
+    async with open_vault(settings, clock=clock, apart=apart, terms=terms) as vault:
         await vault.locks.check()
         await recovery.recover(vault)
-        async with _housekeeping(vault), worker.running(vault):
+        async with _housekeeping(vault), worker.running(vault, kinds):
             yield vault
 
 
 @contextlib.asynccontextmanager
 async def _housekeeping(vault: Vault) -> AsyncIterator[None]:
     """What this process keeps for a moment it also gives up, whether a worker runs in it or not."""
-    kept = (
-        vault.recent.keep_short(),
-        vault.store.journal.keep_drained(),
-        vault.store.keyring.keep_following(),
-        recovery.keep_recovering(vault),
-    )
-    tasks = [asyncio.create_task(work) for work in kept]
+    kept: dict[str, Callable[[], Awaitable[NoReturn]]] = {
+        "memory": vault.recent.keep_short,
+        "journal": vault.store.journal.keep_drained,
+        "instance key": vault.store.keyring.keep_following,
+        "recovery": partial(recovery.keep_recovering, vault),
+    }
+    tasks = [asyncio.create_task(without_end(vault.clock, name, work)) for name, work in kept.items()]
     try:
         yield
     finally:
@@ -194,9 +248,9 @@ def settle() -> None:
     gc.freeze()
 
 
-def create_app() -> ASGIApp:
+def create_app(*, works: bool = True) -> ASGIApp:
     """The application of this process's settings; what uvicorn starts in each of its workers."""
-    return Served(Settings.from_env())
+    return Served(Settings.from_env(), works=works)
 
 
 class Served:
@@ -205,8 +259,9 @@ class Served:
     The vault belongs to the server's event loop, so it cannot be open before the lifespan begins.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, works: bool = True) -> None:
         self._settings = settings
+        self._works = works
         self._inner: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: SendMessage) -> None:
@@ -217,12 +272,14 @@ class Served:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        async with serving(self._settings) as self._inner:
+        async with serving(self._settings, works=self._works) as self._inner:
             settle()
             yield
 
 
-async def _vault(settings: Settings, database: Database, masters: MasterKeys, clock: Clock, door: Door) -> Vault:
+async def _vault(
+    settings: Settings, database: Database, masters: MasterKeys, clock: Clock, door: Door, terms: Terms
+) -> Vault:
     keyring = await Keyring.open(database, masters, clock)
     locks = locks_of(settings.database_url, settings.data_dir, wanted=settings.refresh_lock)
     # Every process of a database file finds the answers of every other one, so nobody's silence has to be waited out.
@@ -246,7 +303,8 @@ async def _vault(settings: Settings, database: Database, masters: MasterKeys, cl
         bell=Bell(),
         locks=locks,
         spool=Spool(settings.data_dir / SPOOL),
-        terms=Terms(patience=0) if shared else Terms(),
+        terms=replace(terms, patience=0) if shared else terms,
+        pauses=Pauses(clock),
     )
 
 

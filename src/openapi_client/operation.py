@@ -1,8 +1,8 @@
 """How a method of an API class becomes a request: its signature is the description.
 
 A method is declared with its HTTP method and path, typed parameters and no body. Where a parameter goes follows
-from its name: into the path if the path names it, into a header if it starts with `x_`, into the JSON body if it
-is a model or called `body`, else into the query. Both methods of an operation, the plain one and the one
+from its name: into the path if the path names it, into a header if it starts with `x_` or `if_`, into the JSON body
+if it is a model or called `body`, else into the query. Both methods of an operation, the plain one and the one
 `with_http_info`, come from that declaration. Knows nothing of hosts, keys and connections.
 """
 
@@ -140,7 +140,7 @@ def with_http_info(method: Callable[Concatenate[Api, P], T]) -> Callable[Concate
 def _place(name: str, kind: Any, path: str) -> str:
     if "{" + name + "}" in path:
         return "path"
-    if name.startswith("x_"):
+    if name.startswith(("x_", "if_")):
         return "header"
     return "body" if name == "body" or (isinstance(kind, type) and issubclass(kind, Model)) else "query"
 

@@ -11,7 +11,9 @@ import asyncpg
 import pytest
 from described import deployment
 from nodes import Deploy
+from proxying import mirroring
 
+from holdfast.testing.clock import TestClock
 from holdfast.testing.harness import Deployment
 
 if TYPE_CHECKING:
@@ -70,4 +72,14 @@ def deploy(migrated_url: str, tmp_path: Path) -> Deploy:
 async def vault(migrated_url: str, tmp_path: Path) -> AsyncIterator[Deployment]:
     """A vault with one application, and the sandbox provider that its one integration leads to."""
     async with deployment(tmp_path, database_url=migrated_url) as vault:
+        yield vault
+
+
+@pytest.fixture
+async def mirrored(deploy: Deploy) -> AsyncIterator[Deployment]:
+    """A vault whose one customer is connected to a sandbox that tells what reaches it (`proxying`)."""
+    clock = TestClock()
+    async with deploy(clock=clock, provider=mirroring(clock)) as vault:
+        await vault.connect()
+        vault.provider.received.clear()
         yield vault

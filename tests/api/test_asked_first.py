@@ -213,7 +213,6 @@ async def test_a_program_and_a_click_on_a_page_disconnect_at_once(vault: Deploym
         {"origin": "https://evil.example", "sec_fetch_site": None},
         {"origin": "null", "sec_fetch_site": None},
         {"origin": PUBLIC_URL, "sec_fetch_site": "same-site"},
-        {"origin": None, "sec_fetch_site": None},
         {"cookie": None},
         {"token": ""},
         {"token": "0" * 64},
@@ -246,6 +245,22 @@ async def test_a_form_is_sent_by_our_own_page_in_the_same_browser(
     assert after == before
     assert once.status == 303
     assert "Max-Age=0" in once.headers["set-cookie"] or link == "authorize"
+
+
+async def test_a_browser_that_hides_where_a_form_came_from_is_told_so(vault: Deployment) -> None:
+    """Nothing is done, as it could be anybody's form; the page is not said to have been open for too long."""
+    url = await vault.authorize_url()
+    asked = await vault.browser().visit(url)
+    answer = {"answer": "yes", "token": asked.forms[0].values["token"]}
+    cookie = asked.browser.cookies.header(url)
+
+    page = await send(vault, url, answer, cookie=cookie, accept="text/html")
+    program = await send(vault, url, answer, cookie=cookie)
+    stranger = await send(vault, url, answer, cookie=None)
+
+    assert (page.status, "Your browser hides where it comes from" in page.text) == (400, True)
+    assert [reply.body["type_name"] for reply in (program, stranger)] == ["HiddenSender", "StalePage"]
+    assert vault.provider.calls["authorize"] == 0
 
 
 async def test_a_form_works_once(vault: Deployment) -> None:

@@ -198,7 +198,7 @@ async def test_a_prefetch_begins_and_ends_nothing(vault: Deployment, header: tup
 
 
 async def test_flows_that_nobody_ends_do_not_pile_up(vault: Deployment) -> None:
-    """Of one connection only the newest stay open, and the newest of all can still be ended."""
+    """Of one connection only so many stay open, and the newest of all can still be ended."""
     for _ in range(OPEN_FLOWS + 5):
         begun = await begin(vault)
         vault.clock.advance(1)

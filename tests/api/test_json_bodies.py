@@ -49,6 +49,25 @@ async def test_a_malformed_body_is_refused(vault: Deployment) -> None:
     assert await traces(vault) == before
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"{bad", "not valid JSON"),
+        (b'{"settings": {"a": 1}', "not valid JSON"),
+        (b"]", "not valid JSON"),
+        (b"[" * 33 + b"]" * 33, "nested deeper than 32 levels"),
+        (b"[" * 200_000, "nested deeper than 32 levels"),
+        (b'{"a":' * 33 + b"1" + b"}" * 33, "nested deeper than 32 levels"),
+        (b"[" + b"[]," * 20_000 + b"[]]", "more than 10000 members"),
+    ],
+)
+async def test_what_is_wrong_with_a_body_is_told_as_it_is(vault: Deployment, body: bytes, told: str) -> None:
+    """A person looks for a missing bracket elsewhere than for a deep one."""
+    reply = await vault.patch(PATH, body=body)
+
+    assert (reply.status, told in reply.body["detail"]) == (400, True), reply.text
+
+
 async def test_a_body_that_is_made_to_be_slow_is_not(vault: Deployment) -> None:
     """As large as a body may be: still 400, in less than a tenth of a second."""
     before = await traces(vault)

@@ -13,18 +13,20 @@ from work import until
 from holdfast import worker
 from holdfast.domain.credential import Credential, OAuthToken, Secret
 from holdfast.domain.tenancy import Caller, ConsumerScope
+from holdfast.grants.lifetime import WAIT_LIMIT
 from holdfast.store import connections
 from holdfast.store.engine.database import Row
 from holdfast.testing.harness import RETURN_TO, SERVICE, Deployment
 from holdfast.testing.provider import fail, stall
 from holdfast.usecases import revocations
-from holdfast.usecases.revocations import DELAYS, LONGEST_RETRY_AFTER
+from holdfast.usecases.revocations import DELAYS
 from holdfast.usecases.subject import find_subject
 
 SANDBOX = f"/vault/connections/crm/{SERVICE}"
 # A shipped connector of which nobody knows what its revocation ends, so it is taken for the whole grant.
 PIPEDRIVE = "/vault/connections/crm/pipedrive"
 DAY = 24 * 3600
+STRAY = Credential(OAuthToken(Secret("at-2"), Secret("rt-2")))
 
 
 async def evidence(vault: Deployment) -> list[Row]:
@@ -107,7 +109,7 @@ async def test_a_stray_token_of_the_grant_in_use_is_let_be(vault: Deployment) ->
     assert held is not None
     about = await find_subject(scope, vault.vault, "crm", SERVICE)
 
-    await revocations.end_stray(scope, vault.vault, about, held, Credential(OAuthToken(Secret("at-2"), Secret("rt-2"))))
+    await revocations.end_stray(scope, vault.vault, about, held, STRAY)
     taken = await vault.work()
 
     assert (taken, vault.provider.calls["revoke"], await outcomes(vault)) == (1, 0, ["superseded"])
@@ -124,9 +126,7 @@ async def test_a_stray_token_is_ended_without_waiting_for_the_next_look(vault: D
     async with worker.running(vault.vault):
         await vault.clock.asleep(2)  # both loops
 
-        await revocations.end_stray(
-            scope, vault.vault, about, held, Credential(OAuthToken(Secret("at-2"), Secret("rt-2")))
-        )
+        await revocations.end_stray(scope, vault.vault, about, held, STRAY)
         await until(lambda: settled(vault, 2))
 
 
@@ -152,13 +152,13 @@ async def test_a_revocation_under_way_is_not_sent_twice(vault: Deployment) -> No
     assert await outcomes(vault) == ["revoked"]
 
 
-@pytest.mark.parametrize("asked", [999_999, LONGEST_RETRY_AFTER + 1])
+@pytest.mark.parametrize("asked", [999_999, WAIT_LIMIT + 1])
 async def test_a_provider_may_not_ask_for_ever(vault: Deployment, asked: int) -> None:
     """It is asked again after an hour, however long it wants to be left alone."""
     await vault.connect()
     with vault.provider.behave("revoke", fail(503, retry_after=asked)):
         await vault.delete(SANDBOX)
-    vault.clock.advance(LONGEST_RETRY_AFTER - 1)
+    vault.clock.advance(WAIT_LIMIT - 1)
     too_early = await vault.work()
     vault.clock.advance(1)
 

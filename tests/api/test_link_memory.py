@@ -52,7 +52,7 @@ async def test_links_are_forgotten(vault: Deployment, monkeypatch: pytest.Monkey
     shown(memory, vault)
     vault.clock.advance(60)
     shown(memory, vault, consumer="user-2")
-    assert len(memory) == 2
+    assert len(memory) == 1
 
     monkeypatch.setattr(links, "REMEMBERED", 10)
     for number in range(50):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
-from nodes import another_node
+from nodes import Deploy, another_node
+from own_manifests import DESK, DESK_MANIFEST, put_integration
 from passing_time import while_time_passes
 from watched_database import leave_alone, refuse, watched, with_vault
 
@@ -131,6 +133,25 @@ async def test_a_flipped_bit_takes_out_one_connection(vault: Deployment) -> None
     states = {connection["service_id"]: connection["state"] for connection in listed.data}
     assert (listed.status, states["pipedrive"]) == (200, "callable")
     assert (states[SERVICE], named.data["health"]) == ("added", "needs_auth")
+
+
+async def test_secrets_that_do_not_open_keep_no_new_one_out(deploy: Deploy, tmp_path: Path) -> None:
+    """What is damaged is lost already; a person fills in one of two secrets, and then the other."""
+    manifest = tmp_path / "connectors" / DESK / "connector.yaml"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text(DESK_MANIFEST.replace("type: textarea", "type: password, required: true"))
+    secrets = {"api_key": "k-4711-4711", "signature": "s-4711-4711"}
+    path = f"/vault/connections/issue-tracking/{DESK}"
+    async with deploy() as vault:
+        await put_integration(vault, "issue-tracking", DESK)
+        settings = {"subdomain": "acme", "email": "ada@acme.example", **secrets}
+        assert (await vault.patch(path, json={"settings": settings})).status == 200
+        await vault.vault.store.q.run("UPDATE connections SET secrets = :damaged", damaged=b"HF\x01" + bytes(100))
+
+        replies = [await vault.patch(path, json={"settings": {id: "new-4711-4711"}}) for id in secrets]
+
+        assert [reply.status for reply in replies] == [200, 200]
+        assert [reply.data["state"] for reply in replies] == ["added", "callable"]
 
 
 async def test_a_node_whose_keys_are_cold_serves_many_at_once(vault: Deployment) -> None:

@@ -51,7 +51,14 @@ async def test_a_person_is_shown_a_page_and_a_program_json(vault: Deployment) ->
 
     assert [page.status for page in pages] == list(urls.values())
     assert {page.headers["content-type"] for page in pages} == {"text/html; charset=utf-8"}
-    assert {heading(page) for page in pages} == {"This link does not work"}
+    assert [heading(page) for page in pages] == [
+        "This link does not work",
+        "This link does not work",
+        "This link is no longer in use",
+        "This link leads nowhere yet",
+        "This link does not work",
+        "This link does not work",
+    ]
     assert not any("555" in page.text or "location" in page.headers for page in pages)
     assert {reply.headers["content-type"] for reply in programs} == {"application/json"}
 
@@ -126,14 +133,14 @@ async def test_a_code_that_waits_is_not_called_connected(vault: Deployment) -> N
 
 
 async def test_a_refusal_is_told_in_our_words(vault: Deployment) -> None:
-    """What the provider wrote goes to the product and is never said on our domain."""
+    """What the provider wrote is said neither on our domain nor to the product."""
     begun = await begin(vault, redirect_uri=CALLBACK_PAGE)
     callback = await consent(vault, begun, allow=False)
 
     back = await vault.open(changed(callback, error_description=HOSTILE), cookie=begun.cookie)
     page = await vault.open(back.location, headers=TYPED)
 
-    assert "555-0100" in back.parameters["error_message"]
+    assert "555" not in back.location
     assert heading(page) == "Sandbox CRM was not connected"
     assert "You said no at" in page.text
     assert "555" not in page.text

@@ -63,11 +63,12 @@ async def test_a_revoke_link_may_be_opened_again(vault: Deployment) -> None:
     assert vault.provider.calls["revoke"] == 2
 
 
-async def test_a_kept_revoke_link_does_not_end_a_later_grant(vault: Deployment) -> None:
-    """It names the grant that it was shown for, not the connection."""
+@pytest.mark.parametrize("seconds", [60, 0])
+async def test_a_kept_revoke_link_does_not_end_a_later_grant(vault: Deployment, seconds: int) -> None:
+    """It names the grant that it was shown for, not the connection; two of one millisecond have two names."""
     await vault.connect()
     kept = await revoke_link(vault)
-    vault.clock.advance(60)
+    vault.clock.advance(seconds)
     await vault.connect()
 
     reply = await vault.open(kept)
@@ -75,6 +76,23 @@ async def test_a_kept_revoke_link_does_not_end_a_later_grant(vault: Deployment) 
     assert reply.location == RETURN_TO
     assert (await vault.connection())["state"] == "callable"
     assert vault.provider.calls["revoke"] == 0
+
+
+async def test_a_consent_right_after_a_disconnection_is_another_one(vault: Deployment) -> None:
+    """In the same millisecond: the link that ended the first one does not end the second, nor does a late try."""
+    await vault.connect()
+    kept = await revoke_link(vault)
+    with vault.provider.behave("revoke", fail(503)):
+        await vault.open(kept)
+    await vault.connect()
+    vault.clock.advance(revocations.DELAYS[0])
+
+    await vault.open(kept)
+    await vault.work()
+
+    old, new = vault.provider.ledger.grants
+    assert (old.ended, new.ended) == (True, False)
+    assert (await vault.connection())["state"] == "callable"
 
 
 async def test_a_revoke_link_ends_nothing_of_others(vault: Deployment) -> None:

@@ -7,7 +7,9 @@ import statistics
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 
 
 @dataclass(frozen=True)
@@ -20,11 +22,17 @@ class Slice:
     p99: float
 
 
-def run(pid: int, port: int, request: bytes, *, requests: int, connections: int = 4) -> Slice:
-    """Sends `request` `requests` times to 127.0.0.1:`port`; RuntimeError unless each answer is a 200."""
+def run(pid: int, port: int, request: bytes | Sequence[bytes], *, requests: int, connections: int = 4) -> Slice:
+    """Sends `request` `requests` times to 127.0.0.1:`port`; RuntimeError unless each answer is a 200.
+
+    Of several, each connection takes every so manieth in turn, again and again.
+    """
     waits: list[list[float]] = [[] for _ in range(connections)]
+    asked = [request] if isinstance(request, bytes) else request
     threads = [
-        threading.Thread(target=_one_connection, args=(port, request, requests // connections, waits[i]))
+        threading.Thread(
+            target=_one_connection, args=(port, asked[i::connections] or asked, requests // connections, waits[i])
+        )
         for i in range(connections)
     ]
     before = cpu_seconds(pid)
@@ -71,10 +79,10 @@ def resident_mb(pid: int) -> float:
     return pages * 4096 / 1e6
 
 
-def _one_connection(port: int, request: bytes, count: int, waits: list[float]) -> None:
+def _one_connection(port: int, asked: Sequence[bytes], count: int, waits: list[float]) -> None:
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for _ in range(count):
+        for request in islice(cycle(asked), count):
             began = time.perf_counter()
             connection.sendall(request)
             if not _read_answer(connection).startswith(b"HTTP/1.1 200"):

@@ -20,6 +20,7 @@ from holdfast.usecases.connections import Import, imported_token
 
 MANIFESTS = 200
 SANDBOX = "sandbox-crm"
+CLIENT_ID, CLIENT_SECRET = "bench-client", "bench-secret"
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Seeded:
     api_key: str
     environ: dict[str, str]
 
-    def request(self, path: str) -> bytes:
+    def request(self, path: str, consumer: str = "test-consumer") -> bytes:
         """The bytes of a GET with everything that a client sends."""
         lines = [
             f"GET {path} HTTP/1.1",
@@ -39,7 +40,7 @@ class Seeded:
             "User-Agent: holdfast-bench",
             f"Authorization: Bearer {self.api_key}",
             f"x-apideck-app-id: {self.application_id}",
-            "x-apideck-consumer-id: test-consumer",
+            f"x-apideck-consumer-id: {consumer}",
         ]
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
@@ -68,11 +69,12 @@ def seed(directory: Path, database_url: str | None = None, service: str | None =
 async def _fill(settings: Settings) -> tuple[str, str]:
     wiring.prepare(settings)
     async with wiring.open_vault(settings) as vault:
-        application, key = await manage.create_application(vault, "Bench", ("https://app.example.com/done",))
+        application, _ = await manage.create_application(vault, "Bench", ("https://app.example.com/done",))
+        key = (await manage.create_key(vault, application.id, ("connections", "credentials:read"))).api_key
         pairs = [(api, c) for c in vault.catalog.all() for api in c.unified_apis]
         pairs.sort(key=lambda pair: (pair[0], pair[1].id) not in (("crm", "pipedrive"), ("crm", SANDBOX)))
         for api, connector in pairs[:MANIFESTS]:
-            given = manage.IntegrationChange(client_id="bench-client", client_secret=Secret("bench-secret"))
+            given = manage.IntegrationChange(client_id=CLIENT_ID, client_secret=Secret(CLIENT_SECRET))
             await manage.put_integration(vault, application.id, api, connector.id, given)
         scope = manage.operator(application.id).of("test-consumer")
         token = imported_token("a" * 120, "r" * 80, vault.clock.now(), vault.clock.now() + 3_600_000_000)
@@ -80,7 +82,7 @@ async def _fill(settings: Settings) -> tuple[str, str]:
         await connections.import_(scope, vault, "crm", "pipedrive", Import(token=token, settings=settings_))
         if vault.catalog.offers("crm", SANDBOX):
             await connections.import_(scope, vault, "crm", SANDBOX, Import(token=token))
-    return application.id, key
+    return application.id, key or ""
 
 
 def _manifests(directory: Path) -> Path:

@@ -52,17 +52,33 @@ def bare(body: Path) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
+def provider(people: int, tokens: Path) -> Iterator[Server]:
+    """The sandbox provider, which `people` have connected: their refresh tokens are in the file `tokens`."""
+    port = _free_port()
+    command = [sys.executable, "-m", "tests.bench.provider", str(port), str(people), str(tokens)]
+    with _running(command, os.environ, port, "/.well-known/oauth-authorization-server", pinned=False) as server:
+        yield server
+
+
+@contextlib.contextmanager
 def _running(
-    command: list[str], environ: Mapping[str, str], port: int, ready: str, errors: IO[bytes] | None = None
+    command: list[str],
+    environ: Mapping[str, str],
+    port: int,
+    ready: str,
+    errors: IO[bytes] | None = None,
+    *,
+    pinned: bool = True,
 ) -> Iterator[Server]:
-    """A server that is ready, on one core if there are more."""
+    """A server that is ready, on a core of its own if there are more and it is `pinned`."""
     began = time.perf_counter()
     process = subprocess.Popen(
         command, env=dict(environ), cwd=HERE.parent.parent, stdout=subprocess.DEVNULL, stderr=errors
     )
     try:
         _wait(port, ready, process)
-        _pin(process.pid)
+        if pinned:
+            _pin(process.pid)
         yield Server(process.pid, port, time.perf_counter() - began)
     finally:
         process.terminate()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 from executable import Holdfast, Running, connections
+
+from holdfast.cli.output import counted
 
 
 def test_a_key_works_in_a_server_that_is_started_later(holdfast: Holdfast) -> None:
@@ -59,14 +62,55 @@ def test_a_deleted_application_opens_nothing(holdfast: Holdfast) -> None:
     """Deleting asks first; afterwards the key is refused and the application is gone."""
     application = holdfast.application()
     refused = holdfast.run("apps", "delete", application["application_id"], input="n\n")
+    unanswered = holdfast.run("apps", "delete", application["application_id"])
     kept = holdfast.run("apps", "list", "--json").json
 
     holdfast.run("apps", "delete", application["application_id"], "--yes")
 
     running = holdfast.serve()
-    assert (refused.status, len(kept)) == (1, 1)
+    assert (refused.status, unanswered.status, len(kept)) == (1, 1, 1)
+    assert "(0 connections, 0 grants)" in refused.err + refused.out
+    assert unanswered.err.endswith("Error: Nobody answered, so nothing was done. --yes says it without being asked.\n")
     assert connections(running.url, application).status_code == 401
     assert holdfast.run("apps", "list", "--json").json == []
+
+
+def test_what_a_deletion_leaves_to_a_server_is_told(shared: Holdfast, server: Running) -> None:
+    """A connection to an OAuth service may be getting its first token; without any, all is gone at once."""
+    connected, bare = shared.application(), shared.application()
+    shared.run("integrations", "set", connected["application_id"], "crm", "pipedrive", "--client-id", "4f8a21")
+    headers = {
+        "Authorization": f"Bearer {connected['api_key']}",
+        "x-apideck-app-id": connected["application_id"],
+        "x-apideck-consumer-id": "northwind-freight",
+    }
+    added = httpx.post(f"{server.url}/vault/connections/crm/pipedrive", json={}, headers=headers)
+
+    told = [shared.run("apps", "delete", app["application_id"], "--yes").err for app in (connected, bare)]
+
+    assert added.status_code == 200
+    assert ["A running server ends its grants" in err for err in told] == [True, False]
+
+
+@pytest.mark.parametrize(("number", "told"), [(0, "0 grants"), (1, "1 grant"), (2, "2 grants")])
+def test_one_thing_is_not_several(number: int, told: str) -> None:
+    """What is counted is spelled as people say it."""
+    assert counted(number, "grant") == told
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("apps", "keys", "delete", "no-such-app", "key-1"),
+        ("integrations", "show", "no-such-app", "crm", "pipedrive"),
+        ("integrations", "remove", "no-such-app", "crm", "pipedrive", "--yes"),
+    ],
+)
+def test_an_application_that_is_missing_is_what_is_told(shared: Holdfast, command: tuple[str, ...]) -> None:
+    """And not the key or the integration that it could not have."""
+    refused = shared.run(*command)
+
+    assert (refused.status, refused.err) == (1, "Error: There is no application no-such-app.\n")
 
 
 def test_what_a_deletion_would_end_can_be_asked(shared: Holdfast) -> None:
@@ -96,6 +140,18 @@ def test_keys_come_and_go(shared: Holdfast, server: Running) -> None:
     assert with_key == 200
     assert len(left) == 1
     assert made["id"] not in left
+
+
+def test_a_key_that_reads_credentials_is_made(shared: Holdfast, server: Running) -> None:
+    """It may read them and nothing else; the application's first key may do everything else and not that."""
+    application = shared.application()
+    made = shared.run("apps", "keys", "create", application["application_id"], "--scope", "credentials:read", "--json")
+    reader = {**application, "api_key": made.json["api_key"]}
+    path = "/crm/pipedrive/credentials"  # not set up, which only those are told who may read
+
+    assert made.json["scopes"] == ["credentials:read"]
+    assert [connections(server.url, key, path).status_code for key in (application, reader)] == [401, 404]
+    assert connections(server.url, reader).status_code == 401
 
 
 def test_a_key_can_be_bound(shared: Holdfast) -> None:

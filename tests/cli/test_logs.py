@@ -109,12 +109,12 @@ async def test_lines_wait_for_a_tick_and_keep_their_order(tmp_path: Path) -> Non
         def written() -> str:
             return (tmp_path / "log").read_text()
 
-        lines.soon("1\n")
-        lines.soon("2\n")
+        lines.soon(str, "1\n")
+        lines.soon(str, "2\n")
         assert written() == ""
         lines.write("3\n")
         lines.flush()
         assert written() == "1\n2\n3\n"
-        lines.soon("4\n")
+        lines.soon(str, "4\n")
         await asyncio.sleep(10 * logs.TICK)
         assert written() == "1\n2\n3\n4\n"

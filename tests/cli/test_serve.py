@@ -16,6 +16,8 @@ import httpx
 import pytest
 from executable import PATIENCE, Holdfast, Running, connections
 
+from holdfast.server import interpreter, listening
+
 if TYPE_CHECKING:
     from tests.conftest import PostgresServer
 
@@ -36,9 +38,11 @@ def test_the_first_start_makes_private_files_and_says_where(holdfast: Holdfast) 
     """Data directory 0700; master key, admin token and database 0600; standard output names them."""
     running = holdfast.serve()
 
-    told = [running.line(f"{word} +(\\S+)")[1] for word in ("data", "master key", "admin token", "API reference")]
+    words = ("data", "master key", "admin token", "database", "API reference")
+    told = [running.line(f"{word} +(\\S+)")[1] for word in words]
     assert told[:3] == [str(holdfast.data / name) for name in (".", "master.key", "admin.token")]
-    assert told[3] == "http://127.0.0.1:8000/docs"
+    assert told[3] == f"sqlite:///{holdfast.data / 'holdfast.db'}"
+    assert told[4] == "http://127.0.0.1:8000/docs"
     assert mode(holdfast.data) == "0o700"
     assert {f.name: mode(f) for f in holdfast.data.iterdir() if "-" not in f.name} == {
         "admin.token": "0o600", "master.key": "0o600", "holdfast.db": "0o600",
@@ -113,6 +117,71 @@ def test_what_has_begun_is_answered(holdfast: Holdfast) -> None:
     assert running.process.wait(PATIENCE) == 0
 
 
+def test_a_request_of_which_half_has_come_is_answered(holdfast: Holdfast) -> None:
+    """SIGTERM ends idle connections, not one on which half a head has come, nor at once one that was never used."""
+    running = holdfast.serve()
+    idle, half, fresh = (socket.create_connection(place_of(running.url), PATIENCE) for _ in range(3))
+    with idle, half, fresh:
+        for used in (idle, half):
+            used.sendall(b"GET /health HTTP/1.1\r\nHost: vault\r\n\r\n")
+            while not used.recv(65536).endswith(b"}"):
+                pass
+        half.sendall(b"GET /openapi.json HTTP/1.1\r\n")
+        httpx.get(f"{running.url}/health").raise_for_status()  # by now all of it has arrived
+
+        running.process.send_signal(signal.SIGTERM)
+        assert idle.recv(1) == b""
+        half.sendall(b"Host: vault\r\n\r\n")
+        fresh.sendall(b"GET /health HTTP/1.1\r\nHost: vault\r\n\r\n")
+        answers = [used.makefile("rb").read() for used in (half, fresh)]
+
+    assert [answer.split(b"\r\n")[0] for answer in answers] == [b"HTTP/1.1 200 OK"] * 2
+    assert running.process.wait(PATIENCE) == 0
+
+
+def test_a_node_that_drains_serves_and_is_not_ready(holdfast: Holdfast) -> None:
+    """For the seconds of `--drain` it takes requests, says so at /ready, and each answer ends its connection."""
+    running = holdfast.serve("--drain", "600")
+    with httpx.Client(base_url=running.url, timeout=PATIENCE) as kept:
+        kept.get("/health")
+        running.process.send_signal(signal.SIGTERM)
+        while kept.get("/ready").status_code == 200:
+            pass
+        ready = httpx.get(f"{running.url}/ready")
+        served = httpx.get(f"{running.url}/openapi.json")
+
+    assert (ready.status_code, ready.json()["error"]) == (503, "Service Unavailable")
+    assert (served.status_code, served.headers["connection"]) == (200, "close")
+    assert running.stop() == 0  # a second signal: nobody waits 600 seconds
+
+
+def test_what_waits_at_a_listener_that_closes_is_taken() -> None:
+    """Connections that nobody had accepted are given to be served; from then on others are refused."""
+    listener = listening.listen("127.0.0.1", 0)
+    address = listener.getsockname()
+    clients = [socket.create_connection(address, PATIENCE) for _ in range(3)]
+
+    waiting = listening.close_to_new(listener)
+
+    assert sorted(taken.getpeername() for taken in waiting) == sorted(client.getsockname() for client in clients)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, PATIENCE)
+    for each in [*waiting, *clients, listener]:
+        each.close()
+
+
+def test_drain_is_for_one_process(holdfast: Holdfast) -> None:
+    """Several workers share a listener, so none of them can leave before the others."""
+    refused = holdfast.run("serve", "--drain", "5", "--workers", "2")
+
+    assert refused.status == 2
+    assert "start more nodes" in refused.err
+
+
+def place_of(url: str) -> tuple[str, int]:
+    return "127.0.0.1", urlsplit(url).port or 0
+
+
 async def test_it_serves_from_postgresql(holdfast: Holdfast, postgres_server: PostgresServer) -> None:
     """A database URL and a master key are all that changes; two processes share the database."""
     async with postgres_server.database() as url:
@@ -154,6 +223,20 @@ def test_a_database_without_its_key_is_refused(holdfast: Holdfast, url: str) -> 
 
     assert f"{Path('holdfast-data/master.key')} does not exist" in error_of(holdfast)
     assert not (holdfast.data / "master.key").exists()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_damaged_database_is_refused(holdfast: Holdfast, workers: str) -> None:
+    """One line says so before anything is served, whichever table the damaged page belongs to."""
+    holdfast.application()
+    file = holdfast.data / "holdfast.db"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-4096] + b"\xa5" * 4096)
+
+    refused = holdfast.run("serve", "--port", "0", "--workers", workers)
+
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.err.startswith(f"Error: The database {Path('holdfast-data/holdfast.db')} is damaged")
 
 
 def test_a_wrong_key_is_refused(holdfast: Holdfast) -> None:
@@ -239,6 +322,29 @@ def test_a_key_beside_its_database_is_warned_of(holdfast: Holdfast) -> None:
 
     assert "the master key lies beside the database" in beside.err
     assert "the master key lies beside the database" not in apart.err
+
+
+@pytest.mark.parametrize(
+    ("version", "safe"),
+    [((3, 11, 9), "3.11.10"), ((3, 11, 10), None), ((3, 12, 5), "3.12.6"), ((3, 12, 6), None), ((3, 13, 0), None)],
+)
+def test_a_python_with_known_holes_is_named(version: tuple[int, int, int], safe: str | None) -> None:
+    """The first release of the same line that has the fixes is the one to install."""
+    told = interpreter.outdated(version)
+
+    assert (told is None) == (safe is None)
+    assert told is None or f"install {safe} or newer" in told
+
+
+def test_an_outdated_python_is_warned_of_and_logged(holdfast: Holdfast) -> None:
+    """Both who starts it and who only reads its log learn it, where it is so."""
+    running = holdfast.serve()
+    running.stop()
+
+    told = interpreter.outdated()
+    logged = [json.loads(line) for line in running.err.splitlines() if line.startswith("{")]
+    assert [line["what"] for line in logged if line["event"] == "outdated_python"] == ([told] if told else [])
+    assert (f"Warning: {told}" in running.err) == (told is not None)
 
 
 def test_a_database_password_is_not_shown(holdfast: Holdfast) -> None:

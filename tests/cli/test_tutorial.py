@@ -25,6 +25,7 @@ async def test_the_tutorial_works(tmp_path: Path) -> None:
                 asked = await to_thread(shell.run, Block("sh", "cat provider.log"))
             if "DELETE" in block.text:
                 ended = await to_thread(shell.run, Block("sh", "cat provider.log"))
+        left = await to_thread(shell.run, Block("sh", "env | grep -E '^HOLDFAST_(CONNECTORS|EGRESS)' || true"))
 
     states = [text for text in printed if text in ("available", "callable")]
     fields = next(json.loads(text)["data"] for text in printed if '"finder"' in text)
@@ -33,4 +34,4 @@ async def test_the_tutorial_works(tmp_path: Path) -> None:
     assert any(text.startswith("crm+sandbox-crm callable {'company_id'") for text in printed)
     assert "POST   /oauth/token  authorization_code" in asked
     assert ended.count("POST   /oauth/revoke") == 2
-    assert list(tmp_path.iterdir()) == []
+    assert (list(tmp_path.iterdir()), left) == ([], "")

@@ -76,6 +76,8 @@ def _data(asked: Asked) -> Any:
     connection = ANSWERS["connection"]
     if asked.path == "/vault/connections":
         return [connection]
+    if asked.path.endswith("/credentials"):
+        return ANSWERS["credential"]
     if asked.path.endswith("/custom-fields"):
         return ANSWERS["custom_fields"]
     if asked.method == "GET" and asked.path.endswith("/config"):

@@ -52,7 +52,8 @@ class Described:
         if scope["type"] == "http" and sent and scope["method"] != "HEAD":
             headers = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
             body = b"".join(message.get("body", b"") for message in sent[1:])
-            check(scope["method"], scope["path"], sent[0]["status"], headers.get("content-type", ""), body)
+            foreign = "x-apideck-downstream-error" in headers
+            check(scope["method"], scope["path"], sent[0]["status"], headers.get("content-type", ""), body, foreign)
 
 
 @asynccontextmanager
@@ -63,8 +64,8 @@ async def deployment(*args: Any, **options: Any) -> AsyncIterator[Deployment]:
         yield vault
 
 
-def check(method: str, path: str, status: int, content_type: str, body: bytes) -> None:
-    """Undescribed says what of the answer the document does not say."""
+def check(method: str, path: str, status: int, content_type: str, body: bytes, foreign: bool = False) -> None:
+    """Undescribed says what of the answer the document does not say. A `foreign` one is a service's own."""
     operation = _operation(method, path)
     if content_type.startswith("text/html") and _is_a_link(operation):
         return
@@ -72,8 +73,10 @@ def check(method: str, path: str, status: int, content_type: str, body: bytes) -
     if response is None:
         raise Undescribed(f"{method} {path} answers {status}, which is not declared")
     content = response.get("content", {})
-    if not content:
+    if not content or ("*/*" in content and (foreign or status < 400)):
         return
+    if "*/*" in content:
+        content = {"application/json": {"schema": ERROR}}
     if content_type != "application/json":
         raise Undescribed(f"{method} {path} answers {status} as {content_type!r}")
     errors = list(faults(content["application/json"]["schema"], json.loads(body)))
@@ -102,7 +105,8 @@ def _response(operation: Mapping[str, Any] | None, status: int) -> Mapping[str, 
     if operation is None:
         return {"content": {"application/json": {"schema": ERROR}}} if status in (404, 405) else {}
     found: Mapping[str, Any] | None = operation["responses"].get(str(status))
-    return found or (operation["responses"]["default"] if status >= 400 else None)
+    default: Mapping[str, Any] = operation["responses"]["default"]
+    return found or (default if status >= 400 or "*/*" in default["content"] else None)
 
 
 @cache

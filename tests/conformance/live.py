@@ -6,7 +6,7 @@ so that `/vault/callback` is theirs.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from holdfast.http.app import app
 from holdfast.server import listening
 from holdfast.testing.browser import Browser, Page
 from holdfast.testing.connectors import PLACE, sandbox_manifest
-from holdfast.testing.provider import Authorization, RegisteredClient, SandboxProvider, Shape
+from holdfast.testing.provider import ApiRoute, Authorization, RegisteredClient, SandboxProvider, Shape
 
 ADMIN_TOKEN = "hf_admin_for_tests_only"
 CLIENT_ID, CLIENT_SECRET = "sandbox-client", "sandbox-secret"
@@ -141,11 +141,11 @@ class Live:
 
 
 @asynccontextmanager
-async def live(directory: Path) -> AsyncIterator[Live]:
-    """A vault with its data in `directory`, its three integrations set up."""
+async def live(directory: Path, api: Sequence[ApiRoute] | None = None) -> AsyncIterator[Live]:
+    """A vault with its data in `directory`, its three integrations set up; `api` is the service's, if not the CRM."""
     shape = Shape(authorization=Authorization(pkce="optional"))
     async with (
-        SandboxProvider(shape=shape).serve() as provider,
+        SandboxProvider(shape=shape, api=api).serve() as provider,
         _serving(Router([Route("/integrations", _welcome)])) as product,
         _vault(directory, provider.url) as url,
         aiohttp.ClientSession() as http,

@@ -77,7 +77,12 @@ def test_an_error_has_its_envelope_everywhere(path: str, change: dict[str, Any])
 
 
 def test_the_check_knows_every_path() -> None:
-    """A template of the document matches what is put into it, and an operation is found by its method."""
+    """A template of the document matches what is put into it, and an operation is found by its method.
+
+    What a service answers through the proxy is its own.
+    """
     for path, methods in DOCUMENT["paths"].items():
+        if path == "/proxy":
+            continue
         with pytest.raises(Undescribed):
             check(next(iter(methods)).upper(), path.replace("{", "").replace("}", ""), 299, "", b"")

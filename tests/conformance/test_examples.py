@@ -9,18 +9,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from examples import LEFT, OPENED, examples, left, prepare, put, run
+from examples import CRM, LEFT, OPENED, examples, left, prepare, put, run
 from live import Live
 
 OURS = examples((Path(__file__).parents[2] / "docs" / "reference" / "client.md").read_text("utf-8"))
+ALL = {**LEFT, "credentials_one": (*CRM, "callable")}
 
 
-@pytest.mark.parametrize("operation", LEFT)
+@pytest.mark.parametrize("operation", ALL)
 async def test_an_example_does_what_it_says(live_vault: Live, operation: str) -> None:
     """It prints an answer, meets no error, and the connection is as the operation leaves it."""
     await prepare(live_vault, operation)
-    api, service, state = LEFT[operation]
+    api, service, state = ALL[operation]
     environment = {"API_KEY": live_vault.api_key, "APP_ID": live_vault.application_id, "ACTIVECAMPAIGN_KEY": "ac_5d1f"}
+    if operation == "credentials_one":
+        path = f"/applications/{live_vault.application_id}/api-keys"
+        environment["API_KEY"] = (await live_vault.manage("POST", path, {"scopes": ["credentials:read"]}))["api_key"]
     if operation == "connections_import":
         environment["REFRESH_TOKEN"] = live_vault.refresh_token()
     if operation == "connections_callback":
@@ -36,5 +40,5 @@ async def test_an_example_does_what_it_says(live_vault: Live, operation: str) ->
 
 
 def test_every_operation_has_an_example() -> None:
-    """The reference shows each of the thirteen."""
-    assert OURS.keys() == LEFT.keys()
+    """The reference shows each of the thirteen, and each of ours."""
+    assert OURS.keys() == ALL.keys()

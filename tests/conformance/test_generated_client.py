@@ -54,7 +54,7 @@ def test_other_operations_have_pages_of_their_own(generated: Path) -> None:
     """What is not part of the Connections API is documented beside it, under tags of its own."""
     pages = {page.name for page in (generated / "docs").glob("*Api.md")}
 
-    assert pages == {"ConnectionsApi.md", "VaultApi.md", "ManagementApi.md"}
+    assert pages == {"ConnectionsApi.md", "CredentialsApi.md", "ProxyApi.md", "VaultApi.md", "ManagementApi.md"}
 
 
 @pytest.mark.parametrize("name", MODELS)

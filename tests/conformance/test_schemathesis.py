@@ -69,6 +69,8 @@ async def configuration(vault: Deployment) -> str:
     lines += ["[parameters]", *_pairs(selectors), *(_mostly(name) for name in ids)]
     for operation in operations():
         lines += ["[[operations]]", f"include-operation-id = {json.dumps(operation.operation_id)}"]
+        if operation.streams:
+            lines += ["[operations.generation]", "max-examples = 3"]
         lines += ["[operations.parameters]", *_pairs(known.get(operation.operation_id, {}))]
         lines += ["[operations.checks]"]
         if is_lenient(operation):

@@ -178,4 +178,4 @@ async def test_a_server_that_insists_on_pkce_refuses_a_manifest_without_it(
 
         assert page.url.startswith(f"{RETURN_TO}?")
         assert page.query["error_type"] == "OAuthConnectorError"
-        assert "PKCE" in page.query["error_message"]
+        assert "(invalid_request)" in page.query["error_message"]

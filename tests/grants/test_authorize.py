@@ -133,13 +133,21 @@ def test_a_callback_brings_a_code_and_settings() -> None:
 
 
 def test_an_error_is_a_refusal_even_beside_a_code() -> None:
-    """A callback with an error redeems nothing; its text is cut and printable."""
+    """A callback with an error redeems nothing, and its words are not repeated."""
     with pytest.raises(GrantRejected) as raised:
-        read_callback(setup(), {"error": "access_denied", "error_description": "no\r\n" + "x" * 999, "code": "c"})
+        read_callback(setup(), {"error": "access_denied", "error_description": "Call 555-0100", "code": "c"})
 
     assert raised.value.code == "access_denied"
-    assert len(str(raised.value.detail)) <= 200
-    assert str(raised.value.detail).isprintable()
+    assert raised.value.detail == "The provider refused the authorization (access_denied)."
+
+
+@pytest.mark.parametrize("code", ["call\r\n555-0100", "x" * 65, "<b>no</b>", ""])
+def test_a_code_that_is_none_is_not_repeated(code: str) -> None:
+    """What looks like no code may be anybody's text."""
+    with pytest.raises(GrantRejected) as raised:
+        read_callback(setup(), {"error": code})
+
+    assert (raised.value.code, raised.value.detail) == (None, "The provider refused the authorization.")
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ MAY_REVEAL = {
     "src/holdfast/grants/authorize.py",
     "src/holdfast/grants/revoke.py",
     "src/holdfast/grants/token.py",
+    "src/holdfast/http/wire/credential.py",
     "src/holdfast/outbound/tls.py",
     "src/holdfast/domain/masking.py",
     "src/holdfast/store/integrations.py",
@@ -40,6 +41,7 @@ WITHOUT_SCOPE = {
     "jobs.set_aside", "jobs.set_aside_unknown", "jobs.take", "deletion.queue_forgotten", "retention.purge",
     "silence.forget_node", "silence.nodes", "silence.silent_processes", "silence.speak_for", "silence.tell",
     "silence.untold", "tenants.add_application", "tenants.applications", "tenants.unconfirmed", "tenants.by_key",
+    "due.take", "circuits.count",
 }  # fmt: skip
 
 

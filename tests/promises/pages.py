@@ -8,7 +8,7 @@ TOP = "the opening"  # the section before the first heading that divides a page
 
 _INDENTED = re.compile(r"^ {4}.*$", re.MULTILINE)
 _FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-_RULE = re.compile(r"^\|[-| ]+\|$")
+_RULE = re.compile(r"^\|[-| ]*-[-| ]*\|$")
 _BLOCK = re.compile(r"\n\s*\n|\n(?=- |\|)")
 _END = re.compile(r"(?<=[.!?])(?<!e\.g\.)\s+(?=[A-Z`*\[])|(?<=[.!?]\*\*)\s+")
 _STRESS = re.compile(r"(\*+)(?=\S)(.+?)(?<=\S)\1")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import os
 import shutil
 import signal
@@ -10,12 +12,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from holdfast.clock import SystemClock
 from holdfast.domain.tenancy import Caller, ConsumerScope
 from holdfast.errors import Unavailable
 from holdfast.store.engine.database import Database
-from holdfast.store.journal import Journal
+from holdfast.store.journal import DRAIN_EVERY, Journal
+from holdfast.testing.clock import TestClock
 
 SCOPE = ConsumerScope("app-1", Caller.own("key:1"), "user-1")
 KILLED = """
@@ -100,6 +104,67 @@ async def test_a_cut_line_does_not_keep_the_others_out(database: Database, tmp_p
     await Journal(directory, database, SystemClock()).adopt()
 
     assert await kept(database) == ["c9"]
+
+
+async def test_a_file_that_another_process_has_just_taken_is_none(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two start at once: the slower one opened the file before the other one removed it, and locks it after."""
+    directory = tmp_path / "journal"
+    subprocess.run([sys.executable, "-c", KILLED, str(directory)], check=False)
+    (file,) = directory.iterdir()
+    quicker, lock = Journal(directory, database, SystemClock()), fcntl.flock
+    taken: list[bytes] = []
+
+    def last_moment(descriptor: int, how: int) -> None:
+        if not taken:
+            taken.append(file.read_bytes())
+            file.unlink()
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", last_moment)
+    await Journal(directory, database, SystemClock()).adopt()
+    before = await kept(database)
+    file.write_bytes(taken[0])
+    await quicker.adopt()
+
+    assert (before, await kept(database)) == ([], ["c0", "c1", "c2"])
+
+
+async def test_lines_outlive_the_name_of_their_file(database: Database, tmp_path: Path) -> None:
+    """Whoever tidies up the directory of a running vault takes no entry away."""
+    journal = Journal(tmp_path / "journal", database, SystemClock())
+    append(journal)
+    for file in (tmp_path / "journal").iterdir():
+        file.unlink()
+
+    await journal.drain()
+
+    assert await kept(database) == ["c1"]
+
+
+async def test_a_file_that_cannot_be_removed_is_waited_for(database: Database, tmp_path: Path) -> None:
+    """The drain goes on by itself when the directory is right again, with nothing lost and nothing twice."""
+    clock = TestClock()
+    journal = Journal(tmp_path / "journal", database, clock)
+    append(journal)
+    (file,) = (tmp_path / "journal").iterdir()
+    file.unlink()
+    file.mkdir()
+    draining = asyncio.create_task(journal.keep_drained())
+    with capture_logs() as logs:
+        await clock.asleep()
+        clock.advance(DRAIN_EVERY)
+        await clock.asleep()
+    file.rmdir()
+    append(journal, "c2", 2)
+    clock.advance(DRAIN_EVERY)
+    await clock.asleep()
+
+    assert [line["event"] for line in logs] == ["journal_waits"]
+    assert await kept(database) == ["c1", "c2"]
+    assert list((tmp_path / "journal").iterdir()) == []
+    draining.cancel()
 
 
 async def test_what_cannot_be_recorded_is_refused(database: Database, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 from turning import INSTANCE, add_data_key
 from watched_queries import Watched
 
@@ -287,7 +288,7 @@ async def test_a_new_application_asks_nobody_inside_its_transaction(
 
     async with database.transaction() as q:
         await cold.keep_data_key(q, new)
-        blob = (await cold.box("app_2", q)).seal(PLACE._replace(application_id="app_2"), b"x")
+        blob = (await cold.box("app_2", q)).seal(replace(PLACE, application_id="app_2"), b"x")
 
     assert blob
     assert distant.calls == []

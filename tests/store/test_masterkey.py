@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from holdfast.errors import IntegrityError, SettingsError
 from holdfast.store.seal.envelope import Place
@@ -59,7 +60,7 @@ async def test_a_wrapped_secret_belongs_to_its_place_and_its_key() -> None:
     wrapped = await masters.wrap(PLACE, SECRET)
 
     for place, taken in (
-        (PLACE._replace(application_id="app_2"), wrapped),
+        (replace(PLACE, application_id="app_2"), wrapped),
         (PLACE, wrapped._replace(master_key_id=key_id(OTHER))),
         (PLACE, wrapped._replace(blob=wrapped.blob[:-1] + bytes([wrapped.blob[-1] ^ 1]))),
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -150,6 +151,27 @@ async def test_a_database_that_is_closed_down_is_unavailable(
     await administer(f"ALTER DATABASE {database_name} ALLOW_CONNECTIONS true")
 
     assert await notes.run(ADD, id="a") == 1
+
+
+async def test_a_server_that_is_away_is_told_in_a_line(
+    notes: Database, database_name: str, administer: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The pool tries by itself, again and again: what it says names the error and brings no traceback."""
+
+    def told() -> list[logging.LogRecord]:
+        return [record for record in caplog.records if record.name == "asyncpg.pool"]
+
+    await administer(f"ALTER DATABASE {database_name} ALLOW_CONNECTIONS false", TERMINATE.format(database_name))
+    with pytest.raises(Unavailable):
+        await notes.run(ADD, id="a")
+    async with asyncio.timeout(10):
+        while not told():
+            await administer("SELECT 1")
+    await administer(f"ALTER DATABASE {database_name} ALLOW_CONNECTIONS true")
+
+    assert "Error)" in told()[0].getMessage()
+    assert {(record.exc_info, record.exc_text) for record in told()} == {(None, None)}
+    assert "\n" not in logging.Formatter().format(told()[0])
 
 
 async def test_a_standby_is_unavailable(

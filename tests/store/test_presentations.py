@@ -336,3 +336,19 @@ async def test_a_loss_is_told_once_and_only_when_it_has_settled(
     assert (loss.connection_id, loss.attempt) == (held.id, claim.attempt)
     assert [await silence.tell(store, loss), await silence.tell(store, loss)] == [True, False]
     assert await silence.untold(store) == []
+
+
+async def test_a_loss_is_told_as_soon_as_it_is_certain(
+    store: Store, scope: ConsumerScope, held: Connection, clock: TestClock
+) -> None:
+    """Once it is said that a dead sender holds no answer nothing is waited for, however late that is said: the request
+    may still be on its way, and the connection's health says already that it came to nothing."""
+    claim = await sent(scope, store, held)
+    clock.advance(LEASE - 0.001)
+    before = await silence.untold(store), await connections.one(scope, store, held.unified_api, held.service_id)
+    await silence.speak_for(store, ME, frozenset(), TERMS)
+    after = await connections.one(scope, store, held.unified_api, held.service_id)
+
+    assert (before[0], before[1].unresolved) == ([], False)
+    assert [loss.attempt for loss in await silence.untold(store)] == [claim.attempt]
+    assert after.unresolved

@@ -231,7 +231,7 @@ async def test_what_does_not_open_is_set_aside_and_counts_as_answered(
     attempt has left nothing."""
     spool = await left_behind(store, scope, directory)
     (entry,) = spool.left()
-    entry.set_aside()
+    entry.set_aside("unreadable")
 
     assert spool.left() == []
     assert spool.kept(entry.process) == {("c1", 7)}

@@ -8,7 +8,7 @@ import click
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from holdfast.cli.output import as_json, instant, note, print_json, print_members, print_table
+from holdfast.cli.output import agree, as_json, counted, instant, note, print_json, print_members, print_table
 from holdfast.cli.vault import with_vault
 from holdfast.domain.tenancy import ACTIONS, DEFAULT_ACTIONS, Action, Confirmation
 from holdfast.usecases import manage
@@ -122,11 +122,10 @@ def delete(application_id: str, dry_run: bool, keep_grants: bool, yes: bool, as_
         _print_endings(ending, as_json)
         return
     if not yes:
-        question = f"Delete the application with its keys, integrations and every connection ({_sum(ending)})?"
-        click.confirm(question, abort=True)
-    with_vault(lambda vault: manage.delete_application(vault, application_id, keep_grants=keep_grants))
+        agree(f"Delete the application with its keys, integrations and every connection ({_sum(ending)})?")
+    gone = with_vault(lambda vault: manage.delete_application(vault, application_id, keep_grants=keep_grants))
     note(f"Deleted {application_id}.")
-    if not keep_grants and any(e.grants for e in ending):
+    if not gone:
         note("A running server ends its grants at the services; until then its sealed data stays.")
 
 
@@ -225,7 +224,8 @@ def _print_endings(ending: Sequence[EndingData], as_json: bool) -> None:
 
 
 def _sum(ending: Sequence[EndingData]) -> str:
-    return f"{sum(e.connections for e in ending)} connections, {sum(e.grants for e in ending)} grants"
+    connections, grants = sum(e.connections for e in ending), sum(e.grants for e in ending)
+    return f"{counted(connections, 'connection')}, {counted(grants, 'grant')}"
 
 
 def _print(found: ApplicationData, as_json: bool) -> None:

@@ -50,6 +50,21 @@ def note(text: str) -> None:
         click.echo(text, err=True)
 
 
+def agree(question: str) -> None:
+    """Asks the person at the terminal; click.Abort if they say no, ClickException if nobody is there to answer."""
+    try:
+        agreed = click.confirm(question)
+    except click.Abort:
+        raise click.ClickException("Nobody answered, so nothing was done. --yes says it without being asked.") from None
+    if not agreed:
+        raise click.Abort()
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 grant`, `2 grants`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def instant(milliseconds: int) -> str:
     """A time as people read it, in UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -35,6 +35,20 @@ class Product:
         }
         return await self._call(method, path, body, headers)
 
+    async def through(self, service_id: str, url: str, consumer: str) -> Any:
+        """What a service answers to a GET through the proxy."""
+        headers = {
+            "Authorization": f"Bearer {self.api_key}",
+            "x-apideck-app-id": self.application_id,
+            "x-apideck-consumer-id": consumer,
+            "x-apideck-service-id": service_id,
+            "x-apideck-downstream-url": url,
+        }
+        response = await self.send(Request("GET", f"{self.url}/proxy", headers))
+        if response.status != 200:
+            raise Unexpected(f"GET /proxy answered {response.status}")
+        return response.document()
+
     async def _call(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
         content = None if body is None else json.dumps(body).encode()
         sent = headers | ({"Content-Type": "application/json"} if content else {})

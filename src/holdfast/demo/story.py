@@ -131,8 +131,12 @@ class Story:
         fields = await self.product.ask("GET", f"{CONNECTION}/leads/custom-fields", CUSTOMER)
         _check(self.stage.provider.calls["api"] == before + 1, "the CRM was not asked exactly once")
         _check(bool(fields), "the CRM's custom fields are missing")
+        leads = await self.product.through(SERVICE, "/leads?limit=3", CUSTOMER)
+        _check(self.stage.provider.calls["api"] == before + 2, "the CRM was not called through the proxy")
+        _check(len(leads["data"]) == 3, "the CRM's leads are missing")
         step.say(f"GET …/crm/{SERVICE}/leads/custom-fields: {', '.join(f['name'] for f in fields)}")
-        step.say("Read from the CRM with the customer's token, which the product never sees")
+        step.say(f"GET /proxy to /leads?limit=3: {', '.join(lead['organization']['name'] for lead in leads['data'])}")
+        step.say("Both with the customer's token, which the product never sees")
 
     async def expired(self, step: Step) -> None:
         await step.wait(self.connected_at + REFRESHED_FROM + 0.1 - time.monotonic())

@@ -35,18 +35,23 @@ MARGIN, MARGIN_SHARE = 30_000, 10
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """What is known of a stored OAuth credential without opening it. `granted_at` names the consent."""
+    """What is known of a stored OAuth credential without opening it. `granted_at` names the consent.
+
+    `learned_life` (ms): how long its access tokens were seen to live, where the provider does not tell; 0 if unknown.
+    """
 
     granted_at: int
     issued_at: int = 0
     expires_at: int | None = None
     refreshable: bool = False
     refresh_expires_at: int | None = None
+    learned_life: int = 0
 
     @classmethod
-    def of(cls, token: OAuthToken, granted_at: int) -> Grant:
+    def of(cls, token: OAuthToken, granted_at: int, learned_life: int = 0) -> Grant:
         return cls(
             granted_at=granted_at,
+            learned_life=learned_life,
             issued_at=token.issued_at,
             expires_at=token.expires_at,
             refreshable=token.refresh_token is not None,
@@ -57,15 +62,32 @@ class Grant(msgspec.Struct, frozen=True):
         """Whether the access token has not expired; an unknown expiry counts as not expired."""
         return self.expires_at is None or self.expires_at > now
 
+    @property
+    def expected_end(self) -> int | None:
+        """When the access token should be replaced at the latest: at its expiry, or, where that is not told, a tenth
+        of a life before it has died so far. None if nothing is known."""
+        if self.expires_at is not None or not self.learned_life:
+            return self.expires_at
+        return self.issued_at + self.learned_life - self.learned_life // MARGIN_SHARE
+
     def fresh(self, now: int, min_valid: int = MARGIN) -> bool:
         """Whether the access token is good for at least `min_valid` ms more.
 
         Of a token with a short life no more is asked than nine tenths of it, or each use would refresh it again.
         """
+        until = self.fresh_until(min_valid)
+        return until is None or (now <= until and self.alive(now))
+
+    def fresh_until(self, min_valid: int = MARGIN) -> int | None:
+        """The last moment at which the access token is `fresh`; None if its end is not known."""
         if self.expires_at is None:
-            return True
-        life = max(0, self.expires_at - self.issued_at)
-        return self.expires_at - now >= min(min_valid, life // MARGIN_SHARE) and self.alive(now)
+            return self.expected_end
+        return self.expires_at - min(min_valid, self.life // MARGIN_SHARE)
+
+    @property
+    def life(self) -> int:
+        """How long the access token lives in all (ms); 0 if that is not known."""
+        return max(0, self.expires_at - self.issued_at) if self.expires_at is not None else 0
 
 
 class RefreshFailure(msgspec.Struct, frozen=True):
@@ -297,10 +319,14 @@ def _still_offered(stored: Any, offered: Sequence[str]) -> list[str]:
 
 
 def connected(connection: Connection, token: OAuthToken, now: int, consent: int) -> Connection:
-    """A new grant arrived, by the consent of that number: it replaces the old one and clears what spoke against it."""
+    """A new grant arrived, by the consent of that number: it replaces the old one and clears what spoke against it.
+
+    Its time names it in links, so it is never that of an earlier one, however soon it came or whatever clock it is by.
+    """
+    last = max(connection.grant.granted_at if connection.grant else 0, connection.revoked_at)
     return replace(
         connection,
-        grant=Grant.of(token, granted_at=now),
+        grant=Grant.of(token, granted_at=max(now, last + 1)),
         consent=consent,
         made_by=consent,
         unresolved=False,
@@ -320,10 +346,10 @@ def awaiting_confirmation(connection: Connection, until: int) -> Connection:
 
 def refreshed(connection: Connection, token: OAuthToken, attempt: int) -> Connection:
     """The access token was refreshed, by the attempt of that number; the consent is the same."""
-    granted_at = connection.grant.granted_at if connection.grant else token.issued_at
+    before = connection.grant or Grant(token.issued_at)
     return replace(
         connection,
-        grant=Grant.of(token, granted_at),
+        grant=Grant.of(token, before.granted_at, before.learned_life),
         made_by=attempt,
         unresolved=False,
         validation=None,

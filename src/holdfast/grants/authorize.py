@@ -20,7 +20,7 @@ from holdfast.errors import (
     RequestValidationError,
 )
 from holdfast.grants.flow import Setup, with_query
-from holdfast.grants.refusal import outcome_of
+from holdfast.grants.refusal import is_shown, outcome_of
 
 CODE_LIMIT = 8192
 VERIFIER_BYTES = 32
@@ -99,8 +99,11 @@ _REFUSALS: dict[str | None, type[ProviderError]] = {"deferred": GrantDeferred, "
 
 
 def _refused(setup: Setup, code: str, description: str) -> ProviderError:
+    """The description decides what is meant, and is not repeated: it came in a URL that anybody may have written."""
     outcome = outcome_of(setup.connector, code, description)
-    return _REFUSALS.get(outcome, GrantRejected)(_printable(description or code), code=_printable(code))
+    shown = code if is_shown(code) else None
+    said = "The provider refused the authorization" + (f" ({shown})." if shown else ".")
+    return _REFUSALS.get(outcome, GrantRejected)(said, code=shown)
 
 
 def _check_issuer(oauth: OAuth, given: str | None) -> None:
@@ -125,7 +128,3 @@ def _browser_hosts(setup: Setup, template: str) -> tuple[str, ...]:
     """The consent page's host holds no credential of ours, but a setting must not turn the link into a redirector."""
     bound = host_pattern(template)
     return (*setup.hosts, bound) if bound else setup.hosts
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)[:200]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Generator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -32,6 +32,15 @@ _TOLD_DEAD = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Common:
+    """Where a service is and what it is called with, whatever is called. Secrets stand in it, so it does not print."""
+
+    base_url: str | None
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+
+
 def place(setup: Setup, request: Request) -> Request:
     """`request` with the connection's credential on it, as the manifest's `request.auth` says.
 
@@ -40,7 +49,16 @@ def place(setup: Setup, request: Request) -> Request:
     """
     if not host_matches(urlsplit(request.url).netloc, setup.hosts):
         raise ConnectionSettingsError("The settings lead to a host that does not belong to this service.")
-    headers, query = dict(request.headers), {}
+    own, query = _placed(setup)
+    taken = {name.lower() for name in own}
+    headers = {name: value for name, value in request.headers.items() if name.lower() not in taken}
+    return replace(request, url=with_query(request.url, query), headers=headers | own)
+
+
+def _placed(setup: Setup) -> tuple[dict[str, str], dict[str, str]]:
+    """The headers and the query parameters that carry the credential; of two with one name, the later."""
+    headers: dict[str, str] = {}
+    query: dict[str, str] = {}
     for placement in setup.connector.request.auth:
         value = _credential(placement, setup)
         if not value:
@@ -50,7 +68,7 @@ def place(setup: Setup, request: Request) -> Request:
         else:
             headers = {name: kept for name, kept in headers.items() if name.lower() != placement.name.lower()}
             headers[placement.name] = value
-    return replace(request, url=with_query(request.url, query), headers=headers)
+    return headers, query
 
 
 def build(setup: Setup, template: RequestTemplate) -> Request:
@@ -67,6 +85,20 @@ def build(setup: Setup, template: RequestTemplate) -> Request:
         headers["Content-Type"], content = "application/x-www-form-urlencoded", form(_texts(template.form, setup))
     sent = {name: value for name, value in headers.items() if value}
     return place(setup, Request(template.method, url, sent, content, setup.hosts))
+
+
+def in_common(setup: Setup) -> Common:
+    """What every call of the service has, with the connection's credential in it. ConnectionSettingsError if a
+    setting does not fit where it stands."""
+    api = setup.connector.request
+    own, query = _placed(setup)
+    taken = {name.lower() for name in own}
+    fixed = {name: render_header(text, setup.values) for name, text in api.headers.items() if name.lower() not in taken}
+    return Common(
+        base_url=render_url(api.base_url, setup.values, setup.hosts) if api.base_url else None,
+        headers={name: value for name, value in fixed.items() if value} | own,
+        query=_texts(api.query, setup) | query,
+    )
 
 
 def verify(setup: Setup) -> Generator[Request, Response, Verdict]:

@@ -60,6 +60,14 @@ def seconds_to_wait(response: Response, now: int) -> int | None:
     return None if number is None else min(WAIT_LIMIT, max(0, math.ceil(number)))
 
 
+def seconds_until(text: str, now: int) -> int | None:
+    """How many whole seconds it is to what `text` tells, as seconds or as a moment in any form; None if it tells none,
+    or one that is over or further away than a day: what counts then was not understood."""
+    moment = expiry(text[:TEXT_LIMIT].strip(), "iso", now)
+    wait = None if moment is None else math.ceil((moment - now) / 1000)
+    return wait if wait is not None and wait <= _UNITS["d"] else None
+
+
 def _of_number(number: float, form: Form, now: int) -> float | None:
     if number <= 0:
         return None

@@ -84,7 +84,7 @@ def refusal_in(connector: Connector, response: Response) -> Refusal | None:
     codes = list(_codes(answer, response, told))
     texts = [text for place in _DESCRIPTIONS if (text := path.read_text(path.unwrapped(answer, place), place))]
     outcome, code = _meaning(connector, codes, texts)
-    shown = code or next(filter(_is_shown, codes), None)
+    shown = code or next(filter(is_shown, codes), None)
     return Refusal(shown, outcome or "deferred", outcome is not None)
 
 
@@ -125,13 +125,13 @@ def _meaning(connector: Connector, codes: list[str], texts: list[str]) -> tuple[
     described: Mapping[str, Outcome] = oauth.error_descriptions if oauth else {}
     for said, outcome in described.items():
         if any(said.lower() in text.lower() for text in texts):
-            return outcome, next(filter(_is_shown, codes), None)
+            return outcome, next(filter(is_shown, codes), None)
     for table in (own, {_snake(known): outcome for known, outcome in own.items()}):
         for code in codes:
             if outcome_found := table.get(code) or table.get(_snake(code)):
-                return outcome_found, code if _is_shown(code) else None
+                return outcome_found, code if is_shown(code) else None
     if any(_PASSING.search(text) for text in texts):
-        return "deferred", next(filter(_is_shown, codes), None)
+        return "deferred", next(filter(is_shown, codes), None)
     return _standard(codes)
 
 
@@ -168,7 +168,7 @@ def _code_of(told: Any) -> Iterator[str]:
             yield from _code_of(told.get(member)) if not isinstance(told.get(member), dict | list) else ()
 
 
-def _is_shown(code: str) -> bool:
+def is_shown(code: str) -> bool:
     """Whether it looks like a code: a word or a few of them, or a number. Anything else may be anybody's text."""
     return len(code) <= CODE_LIMIT and _CODE.fullmatch(code) is not None
 

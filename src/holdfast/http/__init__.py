@@ -7,7 +7,8 @@
 - `wire`        what answers and bodies look like: the API's field names, in both directions
 - `teller`      tells a connection: its links, and its JSON from what was encoded before
 - `errors`      the one table from errors to statuses, and the envelope
-- `connections`, `browser`, `actions`, `manage`, `pages`   the handlers, one file for each resource
+- `connections`, `credentials`, `browser`, `actions`, `manage`, `pages`   the handlers, one file for each resource
+- `token_exchange`, `token_request`   a credential by RFC 8693, whose requests and answers are OAuth's, not the API's
 - `describe`    `/openapi.json` and `/docs`, from the declarations and the structs
 - `app`         the ASGI application: routes, CORS, request ids, limits
 

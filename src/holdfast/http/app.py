@@ -12,7 +12,18 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.errors import EntityNotFoundError, HoldfastError, MethodNotAllowedError
-from holdfast.http import actions, browser, connections, errors, manage, probes
+from holdfast.http import (
+    actions,
+    browser,
+    connections,
+    credentials,
+    errors,
+    manage,
+    policies,
+    probes,
+    proxy,
+    token_exchange,
+)
 from holdfast.http.describe.openapi import openapi
 from holdfast.http.guesses import Guesses
 from holdfast.http.operations import Operation, route
@@ -30,13 +41,16 @@ _CORS = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"x-apideck-request-id"),
 )
+# An answer of a service has headers that nobody here knows.
+_FOREIGN_CORS = (_CORS[0], (b"access-control-expose-headers", b"*"))
 _PREFLIGHT = [
     (b"access-control-allow-methods", b"GET, POST, PATCH, PUT, DELETE, OPTIONS"),
     (
         b"access-control-allow-headers",
         (
             b"authorization, content-type, x-apideck-app-id, x-apideck-consumer-id, x-apideck-auth-type, "
-            b"x-apideck-service-id"
+            b"x-apideck-service-id, x-apideck-unified-api, x-apideck-downstream-url, x-apideck-downstream-method, "
+            b"x-apideck-downstream-authorization, x-apideck-timeout, idempotency-key"
         ),
     ),
     (b"access-control-max-age", b"600"),
@@ -45,13 +59,16 @@ _ALWAYS = ((b"x-content-type-options", b"nosniff"),)
 # Answers of these hold keys, states, links and settings; those for browsers say so themselves.
 _PRIVATE = (*_ALWAYS, (b"cache-control", b"no-store"))
 _SHARED = (*_PRIVATE, *_CORS)
+_FOREIGN = (*_PRIVATE, *_FOREIGN_CORS)
 
 Added = tuple[tuple[bytes, bytes], ...]
 
 
 def operations() -> list[Operation]:
     """Every operation that is declared."""
-    parts = (connections.api, browser.api, browser.own, actions.api, manage.api)
+    parts = (
+        connections.api, credentials.api, browser.api, browser.own, actions.api, proxy.api, manage.api, policies.api,
+    )  # fmt: skip
     return [operation for part in parts for operation in part.operations]
 
 
@@ -64,6 +81,7 @@ def app(vault: Vault, admin_token: str) -> ASGIApp:
         *(route(o, vault, admin_token, teller, guesses) for o in declared),
         *browser.forms(vault),
         *landing.routes(vault),
+        *token_exchange.routes(vault, guesses),
         *probes.routes(vault, document),
     ]
     return Frame(routes)
@@ -100,7 +118,7 @@ class Frame:
     def _app(self, scope: Scope, shared: bool) -> ASGIApp:
         """What answers a request."""
         method, path = scope["method"], scope["path"]
-        if method == "OPTIONS" and shared:
+        if method == "OPTIONS" and shared and _is_preflight(scope):
             return _preflight()
         if "\x00" in path or b"%2f" in scope.get("raw_path", b"").lower():
             # A slash inside an id would become a path of its own, and a NUL is no text to PostgreSQL.
@@ -127,7 +145,7 @@ class Frame:
 
 def _added(path: str, shared: bool) -> Added:
     if shared:
-        return _SHARED
+        return _FOREIGN if path == "/proxy" else _SHARED
     return _PRIVATE if path.startswith("/manage/") else _ALWAYS
 
 
@@ -161,6 +179,11 @@ def _request_ids() -> Iterator[tuple[bytes, bytes]]:
         block = os.urandom(4096).hex().encode()
         for at in range(0, len(block), 32):
             yield (b"x-apideck-request-id", block[at : at + 32])
+
+
+def _is_preflight(scope: Scope) -> bool:
+    """Whether a browser asks, and not a program that wants a service's own OPTIONS (Fetch standard, CORS-preflight)."""
+    return scope["path"] != "/proxy" or any(name == b"access-control-request-method" for name, _ in scope["headers"])
 
 
 def _preflight() -> Response:

@@ -22,6 +22,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_TOO_DEEP = b"[" * (DEPTH_LIMIT + 1)
 _MEDIA = ("application/json", "")
 _FORM_MEDIA = "application/x-www-form-urlencoded"
 # Less than a query may have, which its members become.
@@ -67,7 +68,7 @@ def parse(raw: bytes) -> Any:
     except RequestValidationError:
         raise
     except (ValueError, RecursionError):
-        raise RequestValidationError("The body is not valid JSON in UTF-8.") from None
+        raise _malformed() from None
     _check_values(document)
     return document
 
@@ -94,12 +95,23 @@ def _check_shape(raw: bytes) -> None:
         raise _too_many()
     outside = _STRING.sub(b"", raw)
     brackets = outside.translate(_BRACKETS, _NO_BRACKETS)
+    if _TOO_DEEP in brackets:
+        raise _nested_too_deep()
     if outside.count(b":") > KEY_LIMIT or outside.count(b",") > ITEM_LIMIT or len(brackets) > 2 * KEY_LIMIT:
         raise _too_many()
     for _ in range(DEPTH_LIMIT):
         brackets = brackets.replace(b"[]", b"")
     if brackets:
-        raise RequestValidationError(f"The body is nested deeper than {DEPTH_LIMIT} levels, or never closed.")
+        paired = brackets.startswith(b"[") and brackets.count(b"[") == brackets.count(b"]")
+        raise _nested_too_deep() if paired else _malformed()
+
+
+def _nested_too_deep() -> RequestValidationError:
+    return RequestValidationError(f"The body is nested deeper than {DEPTH_LIMIT} levels.")
+
+
+def _malformed() -> RequestValidationError:
+    return RequestValidationError("The body is not valid JSON in UTF-8.")
 
 
 def _too_many() -> RequestValidationError:

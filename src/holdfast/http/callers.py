@@ -24,7 +24,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 _DECISIVE = frozenset((b"authorization", _APP_ID, _CONSUMER_ID))
 
 
-async def scope_of(headers: Headers, vault: Vault, *, needs: Action = "connections", consumer: bool = True) -> Scope:
+async def scope_of(headers: Headers, vault: Vault, needs: Action = "connections", *, consumer: bool = True) -> Scope:
     """The scope of a request with these headers, whose API key has the scope `needs`.
 
     UnauthorizedError for a missing or foreign key, WrongKeyError for one that is nobody's,
@@ -32,7 +32,8 @@ async def scope_of(headers: Headers, vault: Vault, *, needs: Action = "connectio
     """
     sent = _sent(headers)
     authorization = sent.get(b"authorization", b"")
-    scope = _remembered(vault, authorization) or await _caller(vault, authorization)
+    named = _named(authorization)
+    scope: Scope = vault.recent.fresh(named) or await _caller(vault, named, authorization)
     scope.require(needs)
     application_id = _selector(sent, _APP_ID)
     if application_id is None:
@@ -47,10 +48,16 @@ async def scope_of(headers: Headers, vault: Vault, *, needs: Action = "connectio
     return scope
 
 
-def _remembered(vault: Vault, authorization: bytes) -> Scope | None:
-    """The scope of a key that was looked at within its second."""
-    found: Scope | None = vault.recent.fresh(_named(authorization))
-    return found
+async def scope_of_key(vault: Vault, key: str) -> Scope:
+    """The scope of an API key that stands elsewhere than in the `Authorization` header. WrongKeyError."""
+    authorization = b"Bearer " + key.encode("latin-1", "replace")
+    named = _named(authorization)
+    return vault.recent.fresh(named) or await _caller(vault, named, authorization)
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` can name an application or a consumer."""
+    return 0 < len(text) <= ID_LIMIT and text.isascii() and text.isprintable()
 
 
 def _named(authorization: bytes) -> tuple[str, bytes]:
@@ -58,9 +65,9 @@ def _named(authorization: bytes) -> tuple[str, bytes]:
     return "caller", hashlib.sha256(authorization).digest()
 
 
-async def _caller(vault: Vault, authorization: bytes) -> Scope:
-    """The scope of the key in the header. UnauthorizedError if it is none."""
-    scope = await vault.recent.get(_named(authorization), partial(_identified, vault, authorization), _owner)
+async def _caller(vault: Vault, named: tuple[str, bytes], authorization: bytes) -> Scope:
+    """The scope of the key in the header, from now on remembered as `named`. UnauthorizedError if it is none."""
+    scope = await vault.recent.get(named, partial(_identified, vault, authorization), _owner)
     if scope is None:
         raise WrongKeyError()
     return scope
@@ -96,7 +103,7 @@ def _selector(sent: Mapping[bytes, bytes], name: bytes) -> str | None:
     if not raw:
         return None
     value = raw.decode("latin-1")
-    if len(value) > ID_LIMIT or not value.isascii() or not value.isprintable():
+    if not is_id(value):
         raise RequestHeadersValidationError(f"{name.decode()} is at most {ID_LIMIT} printable ASCII characters.")
     return value
 

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from holdfast import errors
 from holdfast.errors import HoldfastError
+from holdfast.usecases.steps import NoRedirectUri
 
 log = structlog.get_logger()
 
@@ -33,6 +34,7 @@ TABLE: dict[type[HoldfastError], tuple[int, str]] = {
     errors.UnauthorizedError: (401, "Unauthorized Request"),
     errors.ConnectorCredentialsError: (401, "Connection Not Authorized"),
     errors.GrantRejected: (401, "Provider Refused Credentials"),
+    errors.BlockedByPolicyError: (403, "Blocked By Policy"),
     errors.EntityNotFoundError: (404, "Not Found"),
     errors.ConnectorNotFoundError: (404, "Unknown Connector"),
     errors.IntegrationNotFoundError: (404, "Unknown Integration"),
@@ -42,6 +44,7 @@ TABLE: dict[type[HoldfastError], tuple[int, str]] = {
     errors.PayloadTooLargeError: (413, "Payload Too Large"),
     errors.UnsupportedMediaTypeError: (415, "Unsupported Media Type"),
     errors.RequestLimitError: (429, "Too Many Requests"),
+    errors.IdempotencyKeyReusedError: (422, "Idempotency Key Reused"),
     errors.InvalidStateError: (422, "Invalid State"),
     errors.ConsumerError: (422, "Connection Settings"),
     errors.ConnectionSettingsError: (422, "Invalid Connection Settings"),
@@ -54,6 +57,9 @@ TABLE: dict[type[HoldfastError], tuple[int, str]] = {
     errors.OAuthCodeExchangeError: (422, "Authorization Not Completed"),
     errors.ProviderError: (422, "Provider Error"),
     errors.NoAnswer: (422, "Provider Not Available"),
+    errors.ServiceUnreachable: (502, "Service Not Reached"),
+    errors.ServiceTooSlow: (504, "Service Not Answering"),
+    errors.OutcomeUnknown: (422, "Outcome Unknown"),
     errors.EgressRefused: (422, "Address Not Allowed"),
     errors.IntegrityError: (422, "Stored Value Damaged"),
     errors.Unavailable: (503, "Temporarily Unavailable"),
@@ -64,11 +70,16 @@ TYPE_NAMES: dict[type[HoldfastError], str] = {
     errors.GrantRejected: "OAuthConnectorError",
     errors.RefreshRejected: "OAuthConnectorError",
     errors.GrantMisconfigured: "OAuthConnectorError",
+    errors.ClientRefused: "OAuthConnectorError",
     errors.GrantDeferred: "OAuthConnectorError",
     errors.ProviderError: "OAuthConnectorError",
     errors.NoAnswer: "ConnectorExecutionError",
+    errors.ServiceUnreachable: "ConnectorExecutionError",
+    errors.ServiceTooSlow: "ConnectorExecutionError",
+    errors.OutcomeUnknown: "OutcomeUnknownError",
     errors.EgressRefused: "ConnectionSettingsError",
     errors.WrongKeyError: "UnauthorizedError",
+    NoRedirectUri: "OAuthRedirectUriError",
     errors.PayloadTooLargeError: "RequestValidationError",
     errors.UnsupportedMediaTypeError: "RequestValidationError",
 }
@@ -122,14 +133,14 @@ def answer(error: HoldfastError) -> Response:
     if told.status_code >= 500 or error.actor == "operator":
         log.warning("answered_error", status=told.status_code, type=type(error).__name__, detail=error.detail)
     response = Response(msgspec.json.encode(told), told.status_code, media_type="application/json")
-    if retry_after := _retry_after(error):
-        response.headers["Retry-After"] = str(retry_after)
+    if (wait := retry_after(error)) is not None:
+        response.headers["Retry-After"] = str(wait)
     if told.status_code == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 
-def _retry_after(error: HoldfastError) -> int | None:
+def retry_after(error: HoldfastError) -> int | None:
     """Seconds until the same request may work; None if it will not. A fault of our own is over sooner than another
     machine's."""
     known: int | None = getattr(error, "retry_after", None)

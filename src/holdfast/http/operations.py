@@ -14,9 +14,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -33,20 +34,33 @@ from holdfast.usecases.vault import Vault
 
 Security = Literal["key", "admin", "none"]
 QUERY_LIMIT = 16_384
+NOT_MODIFIED = 304
+T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
 _JSON = (b"content-type", b"application/json")
 
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A path or query parameter. `lenient`: documented as required, and yet the handler can do without it."""
+    """A parameter in the path, the query or a header. `lenient`: documented as required, and yet the handler can do
+    without it."""
 
-    where: Literal["path", "query"]
+    where: Literal["path", "query", "header"]
     name: str
     description: str
     example: Any = None
     style: str | None = None
     lenient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header that a handler reads for itself, as `/openapi.json` describes it."""
+
+    name: str
+    description: str
+    example: str
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +77,18 @@ class Body:
 
 
 @dataclass(slots=True)
-class Call:
-    """One request: who asks, and what the handler works with. Not frozen, for that costs a third of the routing."""
+class Versioned(Generic[T]):
+    """An answer that has an entity tag (RFC 9110 section 8.8.3); without an answer, the one that the caller has."""
+
+    version: str
+    answer: T | None
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        return [(b"etag", b'"%s"' % self.version.encode())]
+
+
+class Call(msgspec.Struct, gc=False):
+    """One request: who asks, and what the handler works with. A struct, for one is made for each request."""
 
     vault: Vault
     scope: Scope
@@ -117,6 +141,9 @@ class Operation:
     body: tuple[str, Any, Body] | None
     returns: Any
     errors: tuple[int, ...]
+    versioned: bool = False
+    headers: tuple[Header, ...] = ()
+    streams: bool = False
 
 
 @dataclass
@@ -138,11 +165,16 @@ class Api:
         needs: Action = "connections",
         consumer: bool = True,
         errors: tuple[int, ...] = (400, 401, 402, 404, 422),
+        headers: tuple[Header, ...] = (),
+        streams: bool = False,
     ) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]:
-        """Declares the decorated handler as the operation. `consumer`: whether the consumer selector is required."""
+        """Declares the decorated handler as the operation. `consumer`: whether the consumer selector is required;
+        `streams`: whether its bodies may be anything, which the handler deals with."""
 
         def declare(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
             parameters, body = _signature(handler)
+            returns = get_type_hints(handler)["return"]
+            versioned = get_origin(returns) is Versioned
             self.operations.append(
                 Operation(
                     method=method,
@@ -158,8 +190,11 @@ class Api:
                     consumer=consumer,
                     parameters=parameters,
                     body=body,
-                    returns=get_type_hints(handler)["return"],
+                    returns=get_args(returns)[0] if versioned else returns,
                     errors=errors,
+                    versioned=versioned,
+                    headers=headers,
+                    streams=streams,
                 )
             )
             return handler
@@ -183,42 +218,48 @@ class Endpoint:
             p.param.where == "path" and p.type is str and p.argument == p.param.name for p in operation.parameters
         )
 
-    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        answer = await self._perform(scope, receive)
-        if answer is None:
-            answer = Response(status_code=self._operation.status)
-        if isinstance(answer, Response):
-            await answer(scope, receive, send)
-            return
-        body = _encode(answer)
-        headers = [_JSON, (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": self._operation.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    async def _perform(self, asgi: AsgiScope, receive: Receive) -> Any:
+    async def __call__(self, asgi: AsgiScope, receive: Receive, send: Send) -> None:
         operation = self._operation
-        try:
-            scope = await self._scope(asgi["headers"])
-        except WrongKeyError:
-            self._guesses.wrong("admin" if operation.security == "admin" else "key", _address(asgi))
-            raise
-        arguments = asgi["path_params"] if self._plain else _arguments(Request(asgi), operation.parameters, self._once)
+        call = Call(self._vault, await self._scope(asgi), self._teller, asgi, receive)
+        arguments = asgi["path_params"] if self._plain else _arguments(asgi, operation.parameters, self._once)
         if operation.body:
             name, type_, body = operation.body
             arguments[name] = _decode(await read_json(Request(asgi, receive)), type_, body)
-        return await operation.handler(Call(self._vault, scope, self._teller, asgi, receive), **arguments)
+        answer = await operation.handler(call, **arguments)
+        if answer is None:
+            answer = Response(status_code=operation.status)
+        if isinstance(answer, Response):
+            await answer(asgi, receive, send)
+        elif isinstance(answer, Versioned):
+            status = operation.status if answer.answer is not None else NOT_MODIFIED
+            await _respond(send, status, answer.answer, answer.headers())
+        else:
+            await _respond(send, operation.status, answer, [])
 
-    async def _scope(self, headers: callers.Headers) -> Scope:
-        operation = self._operation
-        if operation.security == "key":
-            return await callers.scope_of(headers, self._vault, needs=operation.needs, consumer=operation.consumer)
-        if operation.security == "admin":
-            callers.require_admin(headers, self._admin_token)
+    async def _scope(self, asgi: AsgiScope) -> Scope:
+        operation, headers = self._operation, asgi["headers"]
+        try:
+            if operation.security == "key":
+                return await callers.scope_of(headers, self._vault, operation.needs, consumer=operation.consumer)
+            if operation.security == "admin":
+                callers.require_admin(headers, self._admin_token)
+        except WrongKeyError:
+            self._guesses.wrong("admin" if operation.security == "admin" else "key", address(asgi))
+            raise
         # Neither has an application yet: the path names one, or the state that a browser brings.
         return Scope("", Caller.own("admin") if operation.security == "admin" else Caller("browser"))
 
 
-def _address(asgi: AsgiScope) -> str:
+async def _respond(send: Send, status: int, answer: Any, headers: list[tuple[bytes, bytes]]) -> None:
+    """Sends `answer` as JSON; nothing if there is none."""
+    body = b"" if answer is None else _encode(answer)
+    if answer is not None:
+        headers += [_JSON, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def address(asgi: AsgiScope) -> str:
     """Where the connection comes from: the caller, or the proxy in front."""
     client: tuple[str, int] | None = asgi.get("client")
     return client[0] if client else ""
@@ -228,7 +269,7 @@ def route(operation: Operation, vault: Vault, admin_token: str, teller: Teller, 
     """The route that performs `operation`."""
     endpoint = Endpoint(operation, vault, admin_token, teller, guesses)
     made = Route(operation.path, endpoint, methods=[operation.method])
-    if made.methods:
+    if made.methods and operation.method != "HEAD":
         # Starlette answers HEAD wherever it answers GET; a link scanner's HEAD must not spend a state.
         made.methods.discard("HEAD")
     return made
@@ -246,12 +287,13 @@ def single_query(request: Request, names: frozenset[str]) -> dict[str, str]:
     return found
 
 
-def _arguments(request: Request, parameters: tuple[Parameter, ...], once: frozenset[str]) -> dict[str, Any]:
-    query = single_query(request, once) if once else {}
+def _arguments(asgi: AsgiScope, parameters: tuple[Parameter, ...], once: frozenset[str]) -> dict[str, Any]:
+    # Most requests have no query, and to read none costs as much as to open a token.
+    query = single_query(Request(asgi), once) if once and asgi["query_string"] else {}
+    sources: dict[str, Mapping[str, str]] = {"path": asgi["path_params"], "query": query, "header": Headers(scope=asgi)}
     found: dict[str, Any] = {}
     for parameter in parameters:
-        source: Mapping[str, str] = request.path_params if parameter.param.where == "path" else query
-        raw = source.get(parameter.param.name)
+        raw = sources[parameter.param.where].get(parameter.param.name)
         if raw is None or (raw == "" and not parameter.required):
             if parameter.required:
                 raise RequestValidationError({"missing": [{parameter.param.name: "required"}]})

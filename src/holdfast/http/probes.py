@@ -36,7 +36,9 @@ def routes(vault: Vault, document: dict[str, Any]) -> list[Route]:
         return _json({"status": "ok", **({"warnings": warnings} if warnings else {})})
 
     async def ready(request: Request) -> Response:
-        """The database answers too."""
+        """The database answers too, and the process is not about to end."""
+        if request.scope.get("ending"):
+            return errors.answer(Unavailable("This node is about to end."))
         try:
             await vault.store.q.one("SELECT 1 AS one")
         except Unavailable as error:

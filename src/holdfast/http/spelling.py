@@ -11,6 +11,8 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from holdfast.errors import GrantDeferred, GrantMisconfigured, HoldfastError, OAuthCodeExchangeError, ProviderError
+from holdfast.grants.refusal import OUTCOMES
 from holdfast.http import errors
 from holdfast.http.pages import forms, outcome
 from holdfast.http.pages.outcome import Outcome
@@ -37,6 +39,14 @@ MESSAGE_LIMIT = 200
 ENDED: dict[Ended, Said] = {
     "ended": "disconnected", "pending": "disconnected_pending", "here": "disconnected_here",
 }  # fmt: skip
+
+# What a provider's answer came to, without its words.
+REFUSED: dict[type[HoldfastError], str] = {
+    GrantDeferred: "The service could not answer now; try again later",
+    GrantMisconfigured: "The service refused the OAuth client of the application",
+    OAuthCodeExchangeError: "The service gave no token for the authorization code",
+    ProviderError: "The service refused the authorization",
+}
 
 
 def spelled(vault: Vault, request: Request, step: Step) -> Response:
@@ -97,7 +107,7 @@ def _failure_location(vault: Vault, failed: Failed) -> str:
     name = errors.type_name(failed.error)
     named = {
         "error_type": name,
-        "error_message": errors.sentence(failed.error)[:MESSAGE_LIMIT],
+        "error_message": _message(failed.error)[:MESSAGE_LIMIT],
         "origin": failed.origin,
         "service_id": failed.service_id,
         "application_id": failed.application_id,
@@ -106,6 +116,15 @@ def _failure_location(vault: Vault, failed: Failed) -> str:
     target = _told(vault, failed.target, failed.parties, said_of(failed.error), name)
     scheme, host, path, query, _ = urlsplit(target)
     return urlunsplit((scheme, host, path, "&".join(filter(None, [query, urlencode(named)])), ""))
+
+
+def _message(error: HoldfastError) -> str:
+    """Of a provider's answer nothing but a code that a standard defines: products show this text, as their own."""
+    if not isinstance(error, ProviderError):
+        return errors.sentence(error)
+    code = error.code if error.code in OUTCOMES else None
+    kind = next(kind for kind in type(error).__mro__ if kind in REFUSED)
+    return REFUSED[kind] + (f" ({code})." if code else ".")
 
 
 def names_of(parties: Parties) -> dict[str, str]:

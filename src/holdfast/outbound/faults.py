@@ -59,7 +59,8 @@ def no_answer(origin: str, error: Exception, *, sent: bool, status: int | None) 
         error = aiohttp.ConnectionTimeoutError()
     words, retryable = next((words, again) for kind, words, again in FAULTS if isinstance(error, kind))
     acted = sent and not isinstance(error, CertificateRefused)
-    return NoAnswer(f"{origin} {words}.", may_have_acted=acted, retryable=retryable, status=status)
+    late = isinstance(error, TimeoutError)
+    return NoAnswer(f"{origin} {words}.", may_have_acted=acted, retryable=retryable, status=status, late=late)
 
 
 def refuses_certificate(error: BaseException | None) -> bool:

@@ -3,7 +3,7 @@
 The route is written as it was declared, `/vault/connections/{unified_api}/{service_id}`: what stands in a path or a
 query may be a token, and no line of a log may hold one.
 
-Every request pays for its line, so it is put together by hand, and written with those of the same tick.
+Every request pays for its line, so it is put together by hand, and with those of the same tick.
 """
 
 from __future__ import annotations
@@ -66,14 +66,16 @@ class _Json:
 
     def tell(self, method: str, route: str, status: int, milliseconds: float) -> None:
         """Takes the line of one request."""
-        if route in self._silent:
-            return
+        if route not in self._silent:
+            self._lines.soon(self._line, method, route, status, milliseconds, self._clock.now())
+
+    def _line(self, method: str, route: str, status: int, milliseconds: float, now: int) -> str:
         head = self._heads.get((method, route, status)) or self._head(method, route, status)
-        second, thousandths = divmod(self._clock.now(), 1000)
+        second, thousandths = divmod(now, 1000)
         if second != self._second:
             self._second = second
             self._date = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        self._lines.soon(f'{head}{milliseconds:.1f},"timestamp":"{self._date}.{thousandths:03}Z"}}\n')
+        return f'{head}{milliseconds:.1f},"timestamp":"{self._date}.{thousandths:03}Z"}}\n'
 
     def _head(self, method: str, route: str, status: int) -> str:
         level = "debug" if route in PROBES else "info"

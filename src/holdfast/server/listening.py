@@ -11,6 +11,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from types import FrameType
 from typing import Any, TypeVar
 
 import click
@@ -20,13 +21,14 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from holdfast.server import openfiles
-from holdfast.server.protocol import LimitedProtocol
+from holdfast.server.protocol import EndingState, LimitedProtocol
 
 T = TypeVar("T")
 
-# Seconds that a request may go on after the process was asked to end, and that an idle connection is kept. The latter
-# is longer than proxies keep theirs, so that it is never the vault that closes a connection just being used again.
-GRACE = 20
+# Seconds that a request may go on after the listener has closed: longer than anybody waits for a refresh. And that an
+# idle connection is kept: longer than proxies keep theirs, so that it is never the vault that closes a connection just
+# being used again.
+GRACE = 30
 KEEP_ALIVE = 75
 BACKLOG = 2048
 
@@ -58,12 +60,14 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         return runner.run(main)
 
 
-async def serve(app: ASGIApp, listener: socket.socket, announce: Callable[[], None]) -> None:
+async def serve(app: ASGIApp, listener: socket.socket, announce: Callable[[], None], drain: float = 0) -> None:
     """Serves an open application until SIGTERM or SIGINT; what has begun by then is answered.
 
-    `announce` is called when requests are taken and signals are heeded.
+    For `drain` seconds after the signal, or until a second one, requests are still taken: each has `ending` in its
+    scope, and its answer is the last one on its connection. `announce` is called when requests are taken and signals
+    are heeded.
     """
-    await _Server(_config(app), announce).serve([listener])
+    await _Server(_config(app), announce, drain).serve([listener])
 
 
 def serve_by_many(factory: str, workers: int, listener: socket.socket, announce: Callable[[], None]) -> None:
@@ -92,13 +96,30 @@ async def in_background(app: ASGIApp, listener: socket.socket) -> AsyncIterator[
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None], drain: float) -> None:
         super().__init__(config)
+        self.server_state: EndingState = EndingState()
         self._announce = announce
+        self._drain = drain
+        self._hurried = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._loop = asyncio.get_running_loop()
         self._announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.server_state.ending = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._hurried.wait(), self._drain)
+        for connection in [taken for listener in sockets or [] for taken in close_to_new(listener)]:
+            await self._loop.connect_accepted_socket(self._protocol, connection)
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            self._loop.call_soon_threadsafe(self._hurried.set)
+        super().handle_exit(sig, frame)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -110,6 +131,25 @@ class _Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _protocol(self) -> LimitedProtocol:
+        return LimitedProtocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+
+def close_to_new(listener: socket.socket) -> list[socket.socket]:
+    """The connections that waited at a listener which from now on refuses.
+
+    A socket that is closed while connections wait resets them, and a client that has sent its request by then cannot
+    know whether it was carried out. Between the last that is taken and the end no other call stands.
+    """
+    waiting: list[socket.socket] = []
+    listener.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            waiting.append(listener.accept()[0])
+    with contextlib.suppress(OSError):  # systems that know no such end of a listener
+        listener.shutdown(socket.SHUT_RD)
+    return waiting
 
 
 class _Background(uvicorn.Server):

@@ -15,6 +15,7 @@ import logging
 import os
 import sys
 from collections import deque
+from collections.abc import Callable
 from typing import Any, TextIO, cast
 
 import msgspec
@@ -36,7 +37,7 @@ class Lines:
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
         # Threads may write while another one flushes: each method of a deque is one step.
-        self._waiting: deque[str] = deque()
+        self._waiting: deque[str | tuple[Callable[..., str], tuple[Any, ...]]] = deque()
         self._due = False
 
     def write(self, text: str) -> int:
@@ -44,9 +45,12 @@ class Lines:
         self._waiting.append(text)
         return len(text)
 
-    def soon(self, text: str) -> None:
-        """Takes `text` and sees to its being written within a tick; on the event loop only."""
-        self._waiting.append(text)
+    def soon(self, told: Callable[..., str], *facts: Any) -> None:
+        """Sees to `told(*facts)` being written within a tick; on the event loop only.
+
+        It is called then: lines that are put together one after the other cost a third of what each costs by itself.
+        """
+        self._waiting.append((told, facts))
         if not self._due:
             self._due = True
             asyncio.get_running_loop().call_later(TICK, self.flush)
@@ -56,7 +60,8 @@ class Lines:
         self._due = False
         taken = []
         while self._waiting:
-            taken.append(self._waiting.popleft())
+            waiting = self._waiting.popleft()
+            taken.append(waiting if isinstance(waiting, str) else waiting[0](*waiting[1]))
         if taken:
             self._put("".join(taken).encode("utf-8", "backslashreplace"))
 

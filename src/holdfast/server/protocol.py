@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any, Literal, cast
+from urllib.parse import unquote
 
+from httptools import parse_url
 from prometheus_client import Counter
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from holdfast.server import openfiles
+from holdfast.server.answer import Cycle
 
 # Bytes of the request line and the headers together, and the number of headers.
 HEAD_LIMIT = 32_768
@@ -24,6 +28,8 @@ BODY_TIMEOUT = 30.0
 BODY_STEP = 65_536
 # Seconds in which a client that was answered early may take notice.
 LINGER = 5.0
+# Seconds that a connection without a request so far still has for one when the process ends.
+FIRST_REQUEST = 1.0
 # Connections of one process at a time, and files that are left for everything else: database, log, providers.
 CONNECTIONS = 2000
 RESERVED_FILES = 128
@@ -39,6 +45,14 @@ class RefusedHead(Exception):
     """The request line and its headers are larger than allowed, or not those of HTTP/1."""
 
 
+class EndingState(ServerState):
+    """What the connections of a server share; `ending` once every answer is to be the last one on its connection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ending = False
+
+
 class LimitedProtocol(HttpToolsProtocol):
     """The server's protocol for one connection."""
 
@@ -50,7 +64,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._step = 0
         self._keep_alive = True
         self._lingering = False
+        self._asked = False  # there was a request
         self._deadline: asyncio.TimerHandle | None = None
+        self._idle_since: float | None = None  # None while a request comes or is answered
+        self._rest: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -63,6 +80,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_watching()
+        if self._rest is not None:
+            self._rest.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -79,16 +98,50 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._awaited = "head"
         self._head_size = 0
+        self._idle_since = None
 
     def on_headers_complete(self) -> None:
+        """As uvicorn's, but for what is never asked of it here: WebSockets, a root path, a limit of its own."""
         self._awaited = "body"
+        self._asked = True
         self._step = 0
         self._head_size = 0
         self._stop_watching()
-        self._check_head()
-        super().on_headers_complete()
-        # What is answered now is answered without its body, which would have to be read before the next request.
-        self._keep_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
+        version = self.parser.get_http_version()
+        self._check_head(version)
+        url = parse_url(self.url)
+        path = url.path.decode("ascii")
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        self.scope["http_version"] = version
+        self.scope["path"] = unquote(path) if "%" in path else path
+        self.scope["raw_path"] = url.path
+        self.scope["query_string"] = url.query or b""
+        if isinstance(self.server_state, EndingState) and self.server_state.ending:
+            self.scope["ending"] = True  # type: ignore[typeddict-unknown-key]
+        former = cast("Cycle | None", self.cycle)
+        self.cycle = self._begun()
+        self._keep_alive = version != "1.0" and self.parser.should_keep_alive() and "ending" not in self.scope
+        if former is None or former.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:  # pipelined: its turn comes when those before it are answered
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def _begun(self) -> Cycle:
+        return Cycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            # What is answered now is answered without its body, which would have to be read before the next request.
+            keep_alive=False,
+            on_response=self.on_response_complete,
+        )
 
     def on_message_complete(self) -> None:
         self._awaited = None
@@ -99,9 +152,32 @@ class LimitedProtocol(HttpToolsProtocol):
         elif not self.cycle.response_started:
             self.cycle.keep_alive = self._keep_alive
 
+    def on_response_complete(self) -> None:
+        """As uvicorn's, but for the time that a connection may be idle: no timer is set and taken back each time."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self._rest is None:
+            self._rest = self.loop.call_later(self.timeout_keep_alive, self._end_idle)
+
     def shutdown(self) -> None:
+        """Closes the connection once nothing is asked on it any more."""
         self._keep_alive = False
-        super().shutdown()
+        if self._head_size:
+            return  # the request that is being sent is answered, as the last one
+        if self._asked:
+            super().shutdown()
+        else:
+            self.loop.call_later(FIRST_REQUEST, self._close_unused)
+
+    def _close_unused(self) -> None:
+        if not self._asked and not self._head_size:
+            self.transport.close()
 
     def close(self) -> None:
         """Closes the connection after an answer; after one to a body that is still coming, in two stages.
@@ -116,10 +192,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self._stop_watching()
         self._watch(LINGER)
 
-    def _check_head(self) -> None:
+    def _check_head(self, version: str) -> None:
         if len(self.headers) > HEADERS_LIMIT or self._head_bound > HEAD_LIMIT < self._measured():
             raise RefusedHead
-        version = self.parser.get_http_version()
         hosts = [name for name, _ in self.headers if name == b"host"]
         # RFC 9112 section 3.2: one Host, and none only in HTTP/1.0.
         if version not in ("1.1", "1.0") or len(hosts) > 1 or (version == "1.1" and not hosts):
@@ -142,6 +217,17 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._deadline is None:
             self.cycle.transport = cast(asyncio.Transport, _Ending(self))
             self._watch(BODY_TIMEOUT)
+
+    def _end_idle(self) -> None:
+        """Closes a connection that has been idle for long; looks again, when it will have been, at one that has not."""
+        self._rest = None
+        if self._idle_since is None:
+            return  # the next answer sets the timer
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._rest = self.loop.call_later(left, self._end_idle)
+        else:
+            self.timeout_keep_alive_handler()
 
     def _watch(self, seconds: float) -> None:
         if self._deadline is None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from holdfast.domain.tenancy import Caller, ConsumerScope, Scope
-from holdfast.store import Store, jobs, new_id, tenants
+from holdfast.store import Store, flows, jobs, new_id, tenants
 from holdfast.store import revocations as owed
 from holdfast.store.jobs import Job
 from holdfast.store.rows import key_of
@@ -37,6 +37,14 @@ DELETE FROM connections WHERE application_id = :application_id AND consumer_id =
 _OPEN = """
 SELECT id FROM jobs WHERE application_id = :application_id AND kind = :kind
   AND done_at IS NULL AND set_aside_at IS NULL LIMIT 1"""
+# What may still bring a token: a code that is being redeemed, and whatever was asked for before the application was
+# marked or the grant was given up.
+_UNDER_WAY = """
+SELECT 1 AS found FROM applications WHERE id = :application_id AND deleting_at > :since
+UNION ALL SELECT 1 FROM flows WHERE application_id = :application_id AND spent_at > :since
+UNION ALL SELECT 1 FROM confirmations WHERE application_id = :application_id AND spent_at > :since
+UNION ALL SELECT 1 FROM revocations WHERE application_id = :application_id AND created_at > :since
+LIMIT 1"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +101,13 @@ async def forget(scope: ConsumerScope, tx: Store, named: Named) -> None:
 
 
 async def is_settled(scope: Scope, store: Store) -> bool:
-    """Whether no grant of the application is left, and none waits to be ended."""
-    waits = await store.q.one(_OPEN, application_id=scope.application_id, kind=owed.KIND)
-    return waits is None and not await granted(scope, store, 1)
+    """Whether no grant of the application is left, none waits to be ended, and no token request is under way that
+    could still bring one: what comes too late for its rows comes too late to be ended."""
+    since = store.clock.now() - flows.REDEEMING
+    for text, params in ((_OPEN, {"kind": owed.KIND}), (_UNDER_WAY, {"since": since})):
+        if await store.q.one(text, application_id=scope.application_id, **params):
+            return False
+    return not await granted(scope, store, 1)
 
 
 async def finish(scope: Scope, store: Store, job: Job) -> bool:

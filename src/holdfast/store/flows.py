@@ -22,9 +22,12 @@ from holdfast.store.seal.envelope import Place
 FLOW_LIFETIME = 10 * 60 * 1000
 DELEGATED_LIFETIME = 30 * 60 * 1000
 CONFIRMATION_LIFETIME = 30 * 60 * 1000
-# Of one connection at a time; the oldest goes, so that a link opened again and again fills nothing. So many that
-# whoever has got hold of a link must open it about once a second to push its consumer's own authorization out.
+# Kept of one connection, so that a link opened again and again fills nothing. The oldest half of those that are open
+# stays: whoever got hold of a link pushes nobody out who began before. The newest half stays too: they do not shut out
+# who begins after, unless they open it hundreds of times while a person signs in. What goes is from between.
 OPEN_FLOWS = 500
+# How long (ms) a code may be under way: its token request takes 120 s at most.
+REDEEMING = 150_000
 TRIES = 5
 ENDED = "The connection was deleted, disconnected or switched off since this authorization began."
 
@@ -34,12 +37,17 @@ INSERT INTO flows (state_mac, application_id, consumer_id, unified_api, service_
 VALUES (:state_mac, :application_id, :consumer_id, :unified_api, :service_id, :context, :redirect_uri, :nonce,
   :confirms, :binding_mac, :sealed, :now, :expires_at)"""
 
-_CAP = """
-DELETE FROM flows WHERE application_id = :application_id AND consumer_id = :consumer_id
-  AND unified_api = :unified_api AND service_id = :service_id
-  AND state_mac <> :state_mac AND state_mac NOT IN (
-    SELECT state_mac FROM flows WHERE application_id = :application_id AND consumer_id = :consumer_id
-      AND unified_api = :unified_api AND service_id = :service_id ORDER BY created_at DESC LIMIT :open)"""
+_OF_ONE = """application_id = :application_id AND consumer_id = :consumer_id AND unified_api = :unified_api
+  AND service_id = :service_id"""
+_IS_OPEN = "spent_at IS NULL AND expires_at > :now"
+# A code that is being redeemed may still ask for its flow.
+_MAY_GO = "(spent_at IS NULL OR spent_at <= :redeemed)"
+_CAP = f"""
+DELETE FROM flows WHERE {_OF_ONE} AND {_MAY_GO} AND state_mac <> :state_mac
+  AND state_mac NOT IN (
+    SELECT state_mac FROM flows WHERE {_OF_ONE} AND {_IS_OPEN} ORDER BY created_at, state_mac LIMIT :half)
+  AND state_mac NOT IN (
+    SELECT state_mac FROM flows WHERE {_OF_ONE} AND {_MAY_GO} ORDER BY created_at DESC, state_mac LIMIT :half)"""
 
 _SPEND = """
 UPDATE flows SET spent_at = :now WHERE state_mac = :state_mac AND spent_at IS NULL AND expires_at > :now
@@ -48,8 +56,7 @@ RETURNING *"""
 
 _KEPT = "SELECT spent_at, expires_at FROM flows WHERE state_mac = :state_mac"
 
-_OF = """application_id = :application_id AND consumer_id = :consumer_id AND unified_api = :unified_api
-  AND service_id = :service_id AND ended_at IS NULL"""
+_OF = f"{_OF_ONE} AND ended_at IS NULL"
 _END = f"UPDATE flows SET ended_at = :now WHERE {_OF}"
 _END_CONFIRMATIONS = f"UPDATE confirmations SET ended_at = :now, sealed = :emptied WHERE {_OF}"
 _STANDS = {
@@ -109,7 +116,7 @@ class Pending:
 
 
 async def begin(scope: ConsumerScope, store: Store, state_mac: bytes, flow: Flow) -> None:
-    """Remembers `flow` under its state's MAC, and forgets the oldest of too many."""
+    """Remembers `flow` under its state's MAC, and forgets some of too many."""
     now = store.clock.now()
     connection = key_of(scope, flow.unified_api, flow.service_id)
     said = {
@@ -125,7 +132,7 @@ async def begin(scope: ConsumerScope, store: Store, state_mac: bytes, flow: Flow
     # Also without a verifier: what is sealed then is nothing, and still it opens only with the row as it is.
     sealed = await _seal(store, scope, _flow_place(said), flow.verifier)
     await store.q.run(_BEGIN, **said, sealed=sealed, now=now)
-    await store.q.run(_CAP, **connection, state_mac=state_mac, open=OPEN_FLOWS)
+    await store.q.run(_CAP, **connection, state_mac=state_mac, now=now, redeemed=now - REDEEMING, half=OPEN_FLOWS // 2)
 
 
 async def spend(store: Store, state_mac: bytes, binding_mac: bytes) -> tuple[ConsumerScope, Flow]:

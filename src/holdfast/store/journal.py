@@ -1,4 +1,6 @@
-"""Who opened which credential, and why: written before the credential is used, so nothing is opened unseen.
+"""Who opened which credential, and why, and what was called with it: nothing is opened or called unseen.
+
+That a credential is opened is written before it is used; what a call came to, when its answer is there.
 
 A use must not wait for a disk. An entry is therefore one line appended to this process's own file, which outlives the
 process however it ends; within a second `drain` takes the lines into the table `journal`, where they are kept. What
@@ -12,6 +14,8 @@ import asyncio
 import errno
 import fcntl
 import os
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -19,6 +23,7 @@ import msgspec
 import structlog
 
 from holdfast.clock import Clock
+from holdfast.domain.connection import Connection
 from holdfast.domain.tenancy import Scope
 from holdfast.errors import Unavailable
 from holdfast.store.engine.database import Database, Row
@@ -30,15 +35,36 @@ log = structlog.get_logger()
 
 # Seconds between two drains.
 DRAIN_EVERY = 1.0
+# How many entries one statement inserts: one for each entry costs more than the use that it tells of, and the names of
+# many parameters cost SQLite more than the statements that they spare.
+_STATEMENTS = (20, 1)
 _BATCH = 500
-_COLUMNS = ("id", "application_id", "consumer_id", "connection_id", "actor", "reason", "generation", "at")
-_INSERT = f"""
-INSERT INTO journal ({", ".join(_COLUMNS)}) VALUES ({", ".join(":" + c for c in _COLUMNS)})
+# The reason of an entry that tells of a call.
+CALL = "call"
+_COLUMNS = (
+    "id", "application_id", "consumer_id", "connection_id", "actor", "reason", "generation", "at", "method", "host",
+    "path", "status",
+)  # fmt: skip
+_INSERT = {
+    entries: f"""
+INSERT INTO journal ({", ".join(_COLUMNS)})
+VALUES {", ".join("(" + ", ".join(f":{c}_{n}" for c in _COLUMNS) + ")" for n in range(entries))}
 ON CONFLICT (id) DO NOTHING"""
+    for entries in _STATEMENTS
+}
+_NAMES = {entries: [f"{c}_{n}" for n in range(entries) for c in _COLUMNS] for entries in _STATEMENTS}
 _OF_APPLICATION = """
 SELECT * FROM journal WHERE application_id = :application_id ORDER BY at DESC, id DESC LIMIT :limit"""
 
-_Entry = tuple[str, str, str, str, str, str, int, int]
+# What opens a credential without anybody using the account.
+UNUSED = ("refresh", "redeem", "exchange", "update", "revoke", "after_connect")
+_USED = f"""
+SELECT 1 AS used FROM journal WHERE connection_id = :connection_id AND at >= :since AND application_id = :application_id
+  AND reason NOT IN ({", ".join(f"'{reason}'" for reason in UNUSED)}) LIMIT 1"""
+
+_Called = tuple[str | None, str | None, str | None, int | None]
+_Entry = tuple[str, str, str, str, str, str, int, int, str | None, str | None, str | None, int | None]
+_OPENED: _Called = (None, None, None, None)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Entry).decode
 
@@ -58,10 +84,23 @@ class Journal:
 
     def append(self, scope: Scope, *, connection_id: str, reason: str, generation: int) -> None:
         """Records that `scope` opens the credential of `connection_id` at `generation`, for `reason`. Unavailable."""
+        self._write(scope, connection_id, reason, generation, _OPENED)
+
+    def called(
+        self, scope: Scope, connection: Connection, method: str, host: str, path: str, status: int | None
+    ) -> None:
+        """Records what `scope` has called with `connection`: `path` without values, `status` if there was an answer.
+
+        Unavailable.
+        """
+        called = method, host, path, status
+        self._write(scope, connection.id, CALL, connection.credential_generation, called)
+
+    def _write(self, scope: Scope, connection_id: str, reason: str, generation: int, called: _Called) -> None:
         self._written += 1
         entry = (
             f"{self._process}-{self._written}", scope.application_id, scope.consumer or "", connection_id,
-            scope.actor, reason, generation, self._clock.now(),
+            scope.actor, reason, generation, self._clock.now(), *called,
         )  # fmt: skip
         try:
             if self._current is None:
@@ -102,9 +141,19 @@ class Journal:
         entries = file.entries()
         for begin in range(0, len(entries), _BATCH):
             async with self._database.transaction() as q:
-                for entry in entries[begin : begin + _BATCH]:
+                for together in _grouped(entries[begin : begin + _BATCH]):
+                    names, values = _NAMES[len(together)], chain.from_iterable(together)
                     # The same line may come twice: a process can die between this and the removal of its file.
-                    await q.run(_INSERT, **dict(zip(_COLUMNS, entry, strict=True)))
+                    await q.run(_INSERT[len(together)], **dict(zip(names, values, strict=True)))
+
+
+def _grouped(entries: Sequence[_Entry]) -> Iterator[Sequence[_Entry]]:
+    """The entries in their order, in as few groups as there are statements for."""
+    begin = 0
+    for size in _STATEMENTS:
+        while len(entries) - begin >= size:
+            yield entries[begin : begin + size]
+            begin += size
 
 
 class _File:
@@ -132,6 +181,9 @@ class _File:
         except BlockingIOError:
             os.close(file._descriptor)
             return None
+        if not os.fstat(file._descriptor).st_nlink:  # taken and removed between our opening and our lock
+            os.close(file._descriptor)
+            return None
         return file
 
     def write(self, line: bytes) -> None:
@@ -145,7 +197,10 @@ class _File:
     def entries(self) -> list[_Entry]:
         """What stands in the file; a line that a dying machine or a full disk cut short never let anything be used."""
         found = []
-        for line in self._path.read_bytes().splitlines():
+        with open(self._descriptor, "rb", closefd=False) as file:
+            file.seek(0)  # not by the path: whoever tidies up may have taken the name away, and not the lines
+            lines = file.read().splitlines()
+        for line in lines:
             try:
                 found.append(_decode(line))
             except msgspec.DecodeError:
@@ -160,3 +215,9 @@ class _File:
 async def recent(scope: Scope, store: Store, limit: int = 1000) -> list[Row]:
     """The entries of the application, the latest first, as far as they have been drained."""
     return await store.q.all(_OF_APPLICATION, application_id=scope.application_id, limit=limit)
+
+
+async def used_since(scope: Scope, store: Store, connection_id: str, since: int) -> bool:
+    """Whether the connection's credential was used at `since` (ms) or later, as far as that has been drained."""
+    row = await store.q.one(_USED, application_id=scope.application_id, connection_id=connection_id, since=since)
+    return row is not None

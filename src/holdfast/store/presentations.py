@@ -66,11 +66,19 @@ _TIMES = f"SELECT :db_now AS now, lease_until, attempt_state FROM connections WH
 class Terms:
     """How long a claim lives without a sign of life and a presentation until it has settled (ms), how often its holder
     gives one (seconds), and how long a sender that does not speak may still come back with an answer (ms): not at all
-    where every process finds the answers of every other one (`spool`)."""
+    where every process finds the answers of every other one (`spool`). `look`: how often the living look for what the
+    dead have left (seconds); a loss is told within a lease and one of these."""
 
     lease: int = 30_000
     beat: float = 10.0
     patience: int = 600_000
+    look: float = 10.0
+
+    @property
+    def guard(self) -> float:
+        """Seconds between a claim and the first byte, a fifth of the lease: whoever was held up for longer may have
+        been taken for dead."""
+        return self.lease / 5000
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ GROUP BY node ORDER BY node"""
 _UNTOLD = """
 SELECT p.connection_id, p.attempt, p.generation, c.application_id, c.consumer_id, c.unified_api, c.service_id
 FROM presentations p JOIN connections c ON c.id = p.connection_id
-WHERE p.told_at IS NULL AND p.settles_at <= :db_now LIMIT 100"""
+WHERE p.told_at IS NULL AND (p.settles_at <= :db_now OR p.outcome IS NOT NULL) LIMIT 100"""
 _TELL = """
 UPDATE presentations SET told_at = :db_now WHERE connection_id = :id AND attempt = :attempt AND told_at IS NULL"""
 
@@ -72,7 +72,11 @@ async def nodes(store: Store) -> list[Row]:
 
 
 async def untold(store: Store) -> list[Loss]:
-    """Presentations that have settled, and whose end nobody has been told of; some at a time."""
+    """Presentations to which no answer will come, and whose end nobody has been told of; some at a time.
+
+    To wait until one has settled of which it is known that its sender is dead would be to tell it late: a node that
+    comes back shortly before that moment puts the moment off by a lease.
+    """
     return [_loss(row) for row in await store.q.all(_UNTOLD)]
 
 

@@ -105,11 +105,14 @@ class Entry:
         """It is stored, or nobody wants it any more."""
         self.path.unlink(missing_ok=True)
 
-    def set_aside(self) -> None:
-        """It cannot be opened. Kept for whoever may know why; its attempt still counts as answered."""
+    def set_aside(self, reason: str) -> None:
+        """It cannot be stored. Kept for whoever may know why; its attempt still counts as answered."""
         with contextlib.suppress(FileNotFoundError):
             self.path.rename(self.path.with_suffix(_UNREADABLE))
-        log.critical("spooled_answer_unreadable", connection=self.about.connection_id, service=self.about.service_id)
+        about = self.about
+        log.critical(
+            "spooled_answer_set_aside", connection=about.connection_id, service=about.service_id, reason=reason
+        )
 
 
 class Spool:
@@ -252,6 +255,6 @@ def _read(path: Path) -> Entry | None:
     except msgspec.DecodeError:
         with contextlib.suppress(FileNotFoundError):  # a neighbour has found it too
             path.rename(path.with_suffix(_UNREADABLE))
-        log.critical("spooled_answer_unreadable", file=path.name)
+        log.critical("spooled_answer_set_aside", file=path.name, reason="unreadable")
         return None
     return Entry(path, file.about, file.sealed)

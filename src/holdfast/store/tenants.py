@@ -29,6 +29,7 @@ INSERT INTO applications (id, name, redirect_uris, confirmation, created_at, ver
 VALUES (:id, :name, :redirect_uris, :confirmation, :created_at, 1)"""
 # One that is being deleted (`store.deletion`) is none to anybody.
 _APPLICATION = "SELECT * FROM applications WHERE id = :application_id AND deleting_at IS NULL"
+_EXISTS = "SELECT id FROM applications WHERE id = :application_id"
 _UNCONFIRMED = "SELECT COUNT(*) AS found FROM applications WHERE confirmation = 'off' AND deleting_at IS NULL"
 _APPLICATIONS = "SELECT * FROM applications WHERE deleting_at IS NULL ORDER BY created_at, id"
 _UPDATE_APPLICATION = """
@@ -73,6 +74,11 @@ async def application(scope: Scope, store: Store) -> Application:
     if row is None:
         raise EntityNotFoundError("application", scope.application_id)
     return _application(row)
+
+
+async def is_there(scope: Scope, store: Store) -> bool:
+    """Whether the application has rows, if only until they are deleted: nobody sees it any more then."""
+    return await store.q.one(_EXISTS, application_id=scope.application_id) is not None
 
 
 async def applications(store: Store) -> list[Application]:

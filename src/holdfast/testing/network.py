@@ -102,7 +102,7 @@ class FakeNetwork:
         """Whether the answer to `request`, which is under way from here on, gets lost on its way back."""
         self.requests.append(request)
         if fault == "timeout":
-            raise NoAnswer(f"{request.host} did not answer in time.", may_have_acted=True)
+            raise NoAnswer(f"{request.host} did not answer in time.", may_have_acted=True, late=True)
         return fault == "lost"
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from secrets import token_bytes
 
+import structlog
+
 from holdfast.domain.connection import has_client, missing_for_authorization
 from holdfast.domain.tenancy import Application, Caller, ConsumerScope, Scope
 from holdfast.errors import (
@@ -30,6 +32,7 @@ from holdfast.grants.authorize import (
     uses_pkce,
 )
 from holdfast.grants.flow import Setup
+from holdfast.grants.sent import Sent
 from holdfast.store import flows
 from holdfast.store.flows import Flow, Pending
 from holdfast.usecases import links, states
@@ -51,7 +54,11 @@ from holdfast.usecases.steps import (
 from holdfast.usecases.subject import Subject, application, find_enabled, require_enabled, with_connection
 from holdfast.usecases.vault import Vault
 
+log = structlog.get_logger()
+
 NONCE_LIMIT = 512
+# Of a provider's error, as much as a person reads (characters).
+WORDS_LIMIT = 200
 
 
 async def begin(
@@ -97,6 +104,8 @@ async def callback(
     except OAuthInvalidStateError:
         raise
     except HoldfastError as error:
+        if "error" in query:
+            _tell_operator(flow.service_id, query)
         return Failed(parties, target, error, "callback", flow.service_id, scope.application_id)
 
 
@@ -161,6 +170,16 @@ async def _answered(
         return Confirm(parties, target, flow.nonce or "", token, flow.service_id, spent)
     await redeem(scope, vault, about, pending)
     return Connected(parties, target, spent)
+
+
+def _tell_operator(service_id: str, query: Mapping[str, str]) -> None:
+    """What the provider wrote, for the log alone: as text it could be anybody's, and it may repeat the query of our
+    own redirect."""
+    sent = Sent((query.get("state", ""), query.get("code", "")))
+    said = (query["error"], query.get("error_description", ""))
+    code, text = ("***" if word in sent else word[:WORDS_LIMIT] for word in said)
+    tell = log.info if query["error"] == "access_denied" else log.warning  # a person may say no
+    tell("authorization_refused", service=service_id, code=code, said=text)
 
 
 def _nonce(app: Application, nonce: str | None) -> str | None:

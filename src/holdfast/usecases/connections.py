@@ -13,7 +13,13 @@ from holdfast.domain.connection import Connection, State, connected, has_credent
 from holdfast.domain.credential import OAuthToken, Secret
 from holdfast.domain.form import check_urls, merge, take
 from holdfast.domain.tenancy import ConsumerScope, Scope
-from holdfast.errors import ConnectionNotFoundError, InvalidStateError, ProviderError, RequestValidationError
+from holdfast.errors import (
+    ConnectionNotFoundError,
+    ConnectorCredentialsError,
+    InvalidStateError,
+    ProviderError,
+    RequestValidationError,
+)
 from holdfast.grants.call import Verdict, verify
 from holdfast.store import Store, connections, flows, tenants
 from holdfast.store.connections import Change, Stored
@@ -212,6 +218,8 @@ async def _verdict(scope: ConsumerScope, vault: Vault, subject: Subject, tried: 
         return await try_out(scope, vault, subject, tried, verify)
     except ProviderError:
         return "unknown"
+    except ConnectorCredentialsError:  # what is kept beside the new ones does not open; it must not keep them out
+        return None
 
 
 def imported_token(

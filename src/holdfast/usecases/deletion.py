@@ -2,7 +2,8 @@
 
 For everybody it is gone at once. The rest is work of the queue, in portions: each connection's grant becomes a
 revocation, which is tried for about a day as any other is; when none is left, settled or given up, the rows and the
-keys are deleted. A provider that is down delays that, and prevents nothing.
+keys are deleted. A provider that is down delays that, and prevents nothing; so does a token request that was under way
+when it began, for the few minutes that one can take.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import structlog
 from holdfast.domain.connection import Connection
 from holdfast.domain.tenancy import Scope
 from holdfast.errors import ConflictError, EntityNotFoundError, HoldfastError, Unavailable
-from holdfast.store import deletion, jobs, revocations, tenants
+from holdfast.store import Store, deletion, jobs, revocations, tenants
 from holdfast.store.connections import Change
 from holdfast.store.deletion import Held, Named
 from holdfast.store.jobs import Job
@@ -38,19 +39,21 @@ async def endings(scope: Scope, vault: Vault) -> list[Held]:
     return [_endable(vault, found) for found in await deletion.held(scope, vault.store)]
 
 
-async def delete(scope: Scope, vault: Vault, *, keep_grants: bool = False) -> None:
+async def delete(scope: Scope, vault: Vault, *, keep_grants: bool = False) -> bool:
     """Deletes the application with everything it owns; its grants end at their providers unless they are kept.
 
-    EntityNotFoundError if there is no such application.
+    False if a worker has to finish it. EntityNotFoundError if there is no such application.
     """
     async with vault.store.transaction() as tx:
         await tenants.application(scope, tx)
-        if keep_grants or (not await deletion.granted(scope, tx, 1) and await deletion.is_settled(scope, tx)):
+        at_once = keep_grants or await _is_idle(scope, vault, tx)
+        if at_once:
             await tenants.delete_application(scope, tx)
         elif not await deletion.begin(scope, tx):
             raise EntityNotFoundError("application", scope.application_id)
     vault.recent.forget(scope.application_id)
     vault.bell.ring(deletion.KIND)
+    return at_once
 
 
 async def work(vault: Vault, job: Job) -> None:
@@ -67,6 +70,19 @@ async def work(vault: Vault, job: Job) -> None:
     elif await deletion.finish(job.scope, vault.store, job):
         vault.recent.forget(job.scope.application_id)
         log.info("application_deleted", application=job.scope.application_id)
+
+
+async def _is_idle(scope: Scope, vault: Vault, tx: Store) -> bool:
+    """Whether the application can go at once. A connection to an OAuth service may be getting its first token."""
+    held = await deletion.held(scope, tx)
+    return not any(_uses_oauth(vault, found) for found in held) and await deletion.is_settled(scope, tx)
+
+
+def _uses_oauth(vault: Vault, found: Held) -> bool:
+    try:
+        return vault.catalog.get(found.unified_api, found.service_id).auth.oauth is not None
+    except HoldfastError:  # no such connector any more
+        return True
 
 
 async def _give_up(vault: Vault, named: Named) -> None:

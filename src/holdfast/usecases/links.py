@@ -24,8 +24,8 @@ Audience = Literal["authorize", "revoke"]
 # A link is opened while the page that shows it is open.
 LINK_LIFETIME = 3600
 LINK_LIMIT = 4096
-# Links of one minute that are kept to be shown again: about a kilobyte each.
-REMEMBERED = 10_000
+# Connections whose links of one minute are kept to be shown again: about two kilobytes each.
+REMEMBERED = 5_000
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _encode = msgspec.json.Encoder().encode
 
@@ -76,10 +76,10 @@ class Links:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._minute = 0
-        self._made: dict[tuple[str, ...], str] = {}
+        self._made: dict[tuple[str, str, str, str, str | None, bool], Urls] = {}
 
     def __len__(self) -> int:
-        """How many links are remembered."""
+        """Of how many connections links are remembered."""
         return len(self._made)
 
     def of(self, scope: ConsumerScope, about: Subject) -> Urls:
@@ -88,24 +88,24 @@ class Links:
         if oauth is None or oauth.grant != "authorization_code":
             return NO_URLS
         held = about.connection
-        waits = missing_for_authorization(about.connector, held)
-        return Urls(
-            authorize=None if waits else self._url(scope, about, "authorize", ""),
-            revoke=self._url(scope, about, "revoke", grant_name(held)) if held and held.grant else None,
-        )
-
-    def _url(self, scope: ConsumerScope, about: Subject, aud: Audience, jti: str) -> str:
+        waits = bool(missing_for_authorization(about.connector, held))
+        grant = grant_name(held) if held and held.grant else None
         minute = self._vault.clock.now() // 60_000
         if minute != self._minute or len(self._made) >= REMEMBERED:
             self._minute, self._made = minute, {}
-        service_id = about.connector.id
-        named = (scope.application_id, scope.consumer_id, about.unified_api, service_id, aud, jti)
+        named = (scope.application_id, scope.consumer_id, about.unified_api, about.connector.id, grant, waits)
         made = self._made.get(named)
         if made is None:
-            state = sign(scope, self._vault, about.unified_api, service_id, aud, jti, minute * 60)
-            made = f"{self._vault.public_url}/vault/{aud}/{service_id}/{scope.application_id}?state={state}"
-            self._made[named] = made
+            made = self._made[named] = Urls(
+                authorize=None if waits else self._url(scope, about, "authorize", ""),
+                revoke=self._url(scope, about, "revoke", grant) if grant else None,
+            )
         return made
+
+    def _url(self, scope: ConsumerScope, about: Subject, aud: Audience, jti: str) -> str:
+        service_id = about.connector.id
+        state = sign(scope, self._vault, about.unified_api, service_id, aud, jti, self._minute * 60)
+        return f"{self._vault.public_url}/vault/{aud}/{service_id}/{scope.application_id}?state={state}"
 
 
 def sign(

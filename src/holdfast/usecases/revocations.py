@@ -17,13 +17,13 @@ from holdfast.domain.connection import Connection
 from holdfast.domain.credential import Credential
 from holdfast.domain.manifest.connector import Connector
 from holdfast.domain.tenancy import ConsumerScope
-from holdfast.errors import GrantDeferred, GrantRejected, HoldfastError, IntegrityError, Unavailable
+from holdfast.errors import ConflictError, GrantDeferred, GrantRejected, HoldfastError, IntegrityError, Unavailable
 from holdfast.grants.flow import drive
 from holdfast.grants.revoke import Ending, needs_refresh, revoke
 from holdfast.grants.sent import Sent
 from holdfast.grants.token import refresh
-from holdfast.store import Store, connections, events, flows, revocations
-from holdfast.store.connections import Decide, Stored
+from holdfast.store import Store, connections, events, flows, revocations, tenants
+from holdfast.store.connections import Change, Decide, Stored
 from holdfast.store.jobs import Job
 from holdfast.store.revocations import Revocation
 from holdfast.usecases.credential.insist import insist
@@ -38,8 +38,6 @@ log = structlog.get_logger()
 
 # Seconds until each further try; after the last one the outcome is "unreachable". A day, together.
 DELAYS = (30, 120, 600, 3600, 4 * 3600, 18 * 3600)
-# The longest wait that a provider may ask for (seconds), so that a careless Retry-After is no way out.
-LONGEST_RETRY_AFTER = 3600
 
 
 async def drop_grant(scope: ConsumerScope, vault: Vault, about: Subject, decide: Decide) -> Ended:
@@ -53,7 +51,7 @@ async def drop_grant(scope: ConsumerScope, vault: Vault, about: Subject, decide:
     if not owed.job.attempts:
         vault.bell.ring(revocations.KIND)
         return "pending"
-    with contextlib.suppress(Unavailable):  # the lease runs out, and the next one tries
+    with contextlib.suppress(Unavailable, ConflictError):  # the lease runs out, and the next one tries
         return "ended" if await attempt(vault, owed) else "pending"
     return "pending"
 
@@ -67,15 +65,19 @@ async def _give_up(
     scope: ConsumerScope, vault: Vault, about: Subject, decide: Decide, *, at_once: bool
 ) -> Revocation | None:
     """What is owed to the connection's provider."""
-    owed: list[Revocation | None] = [None]
+    owed: list[Revocation | None] = []
+
+    def deciding(before: Connection | None) -> Change | None:
+        owed.clear()  # what was owed to an earlier decision was rolled back with it
+        return decide(before)
 
     async def owe(tx: Store, held: Stored | None) -> None:
         await flows.end(scope, tx, about.unified_api, about.connector.id)
         ends = held is not None and _can_be_ended(held.connection, about.connector)
-        owed[0] = await _owe(scope, tx, held, about.connector, at_once=at_once) if held and ends else None
+        owed.append(await _owe(scope, tx, held, about.connector, at_once=at_once) if held and ends else None)
 
-    await connections.change(scope, vault.store, about.connector, about.unified_api, decide, owe)
-    return owed[0]
+    await connections.change(scope, vault.store, about.connector, about.unified_api, deciding, owe)
+    return owed[0] if owed else None
 
 
 async def end_stray(
@@ -83,12 +85,17 @@ async def end_stray(
 ) -> None:
     """Ends a token that was obtained for `connection` and may not be kept: a newer grant or a deletion came first.
 
-    Nobody waits for it. `connection` is as it was when the token was asked for.
+    Nobody waits for it. `connection` is as it was when the token was asked for, and `credential` is what was opened for
+    that, with the token in it: the client that ends a token is the one that got it. Unavailable or ConflictError if it
+    could not be written down.
     """
     if not _can_be_ended(connection, about.connector):
         return
     async with vault.store.transaction() as tx:
-        await revocations.owe(scope, tx, connection, credential)
+        if await tenants.is_there(scope, tx):
+            await revocations.owe(scope, tx, connection, credential)
+        else:  # it was deleted with the wish that its grants live on
+            log.critical("granted_token_lost", service=about.connector.id, reason="application deleted")
     vault.bell.ring(revocations.KIND)
 
 
@@ -139,7 +146,10 @@ async def work(vault: Vault, job: Job) -> None:
 
 
 async def attempt(vault: Vault, revocation: Revocation) -> bool:
-    """Asks the provider to end the grant; True if it did. What it answers is kept as evidence. Unavailable."""
+    """Asks the provider to end the grant; True if it did. What it answers is kept as evidence.
+
+    Unavailable or ConflictError, and nothing is settled, if the fault is ours.
+    """
     try:
         if await _superseded(vault, revocation):
             return await _settle(vault, revocation, "superseded")
@@ -147,7 +157,7 @@ async def attempt(vault: Vault, revocation: Revocation) -> bool:
     except GrantDeferred as error:
         await _put_off(vault, revocation, error)
         return False
-    except Unavailable:
+    except (Unavailable, ConflictError):
         raise  # a fault of ours says nothing about the grant
     except HoldfastError as error:
         return await _settle(vault, revocation, f"failed: {type(error).__name__}", getattr(error, "status", None))
@@ -208,7 +218,8 @@ async def _put_off(vault: Vault, revocation: Revocation, error: GrantDeferred) -
         await _settle(vault, revocation, "unreachable", error.status)
         return
     # A provider may ask for more time than we give it, not for less: it would use up the tries of a day in a minute.
-    seconds = max(DELAYS[tried - 1], min(error.retry_after or 0, LONGEST_RETRY_AFTER))
+    # How long at most, is decided where it is read (`grants.lifetime.WAIT_LIMIT`): a careless one is no way out.
+    seconds = max(DELAYS[tried - 1], error.retry_after or 0)
     reason = type(error).__name__ if error.status is None else f"status {error.status}"
     await revocations.postpone(revocation.scope, vault.store, revocation, seconds * 1000, reason, error.status)
 

@@ -10,6 +10,7 @@ import msgspec
 
 from holdfast.domain.connection import Connection, Grant
 from holdfast.domain.manifest.connector import Connector
+from holdfast.domain.policy import Policy
 from holdfast.domain.tenancy import Application, ConsumerScope, Integration, IntegrationSecrets, Scope
 from holdfast.errors import (
     ConnectorCredentialsError,
@@ -18,7 +19,7 @@ from holdfast.errors import (
     IntegrationNotFoundError,
     UnauthorizedError,
 )
-from holdfast.store import connections, integrations, tenants
+from holdfast.store import connections, integrations, policies, tenants
 from holdfast.usecases.vault import Vault
 
 Integrations = dict[tuple[str, str], Integration]
@@ -101,6 +102,15 @@ async def find_enabled(scope: Scope, vault: Vault, unified_api: str, service_id:
     found = await find_subject(scope, vault, unified_api, service_id)
     require_enabled(found)
     return found
+
+
+async def policy_of(scope: Scope, vault: Vault) -> Policy:
+    """What the application's proxy lets through."""
+    named = ("proxy_policy", scope.application_id)
+    found = vault.recent.fresh(named) or await vault.recent.get(
+        named, lambda: policies.policy(scope, vault.store), scope.application_id
+    )
+    return found or Policy()
 
 
 async def secrets_of(scope: Scope, vault: Vault, subject: Subject) -> IntegrationSecrets:

@@ -14,6 +14,8 @@ from holdfast.store.presentations import Terms
 from holdfast.store.spool import Spool
 from holdfast.usecases.bell import Bell
 from holdfast.usecases.flight import Flights
+from holdfast.usecases.pace import Pace
+from holdfast.usecases.pauses import Pauses
 from holdfast.usecases.recent import Recent
 
 
@@ -43,9 +45,11 @@ class Vault:
     flights: Flights
     recent: Recent
     bell: Bell
+    pauses: Pauses
     locks: Locks
     spool: Spool
     terms: Terms = field(default_factory=Terms)
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def secure(self) -> bool:

@@ -21,10 +21,12 @@ from openapi_client.models.connection import (
 )
 from openapi_client.models.connection_import_data import ConnectionImportData, ConnectionImportDataCredentials
 from openapi_client.models.create_connection_response import CreateConnectionResponse
+from openapi_client.models.credential import Credential
 from openapi_client.models.custom_field_finder import CustomFieldFinder, CustomMapping
 from openapi_client.models.form_field import FormField, FormFieldOption
 from openapi_client.models.get_connection_response import GetConnectionResponse
 from openapi_client.models.get_connections_response import GetConnectionsResponse
+from openapi_client.models.get_credential_response import GetCredentialResponse
 from openapi_client.models.get_custom_fields_response import GetCustomFieldsResponse
 from openapi_client.models.unexpected_error_response import (
     BadRequestResponse,
@@ -51,6 +53,7 @@ __all__ = [
     "ConsentRecord",
     "ConsentState",
     "CreateConnectionResponse",
+    "Credential",
     "CustomFieldFinder",
     "CustomMapping",
     "DataScopes",
@@ -58,6 +61,7 @@ __all__ = [
     "FormFieldOption",
     "GetConnectionResponse",
     "GetConnectionsResponse",
+    "GetCredentialResponse",
     "GetCustomFieldsResponse",
     "IntegrationState",
     "NotFoundResponse",

@@ -33,6 +33,7 @@ from holdfast.domain.manifest.words import (
     AnswerPath,
     Count,
     Day,
+    HeaderName,
     HostPattern,
     HttpStatus,
     Level,
@@ -53,8 +54,8 @@ from holdfast.domain.manifest.words import (
 __all__ = [  # the whole vocabulary, from one place
     "AfterConnect", "ApiRequest", "Auth", "AuthType", "Authorize", "BodyCheck", "BodyError", "Callback",
     "CallbackHook", "ClientAuth", "Connector", "CustomFields", "Expired", "Expiry", "FieldMap", "FilledBy", "GrantType",
-    "Level", "Method", "NextPage", "OAuth", "OAuthClient", "Option", "OptionsFrom", "Outcome", "Placement", "Refresh",
-    "RequestTemplate",
+    "Level", "Method", "NextPage", "OAuth", "OAuthClient", "Option", "OptionsFrom", "Outcome", "Placement", "RateLimit",
+    "Refresh", "RequestTemplate",
     "ResourceField", "Revoke", "Scopes", "Setting", "SettingType", "Status", "Token", "TokenAnswer", "UnifiedApi",
     "Verified", "Verify", "Word",
 ]  # fmt: skip
@@ -225,6 +226,20 @@ class Expired(Word, frozen=True, kw_only=True):
     codes: tuple[str, ...] = ()
 
 
+class RateLimit(Word, frozen=True, kw_only=True):
+    """The headers in which the service tells how much may still be asked of it: told in metrics, and heeded after a 429
+    that has no Retry-After.
+
+    limit: how many calls there are in all
+    remaining: how many of them are left
+    reset: when there are more: seconds from now, or a moment
+    """
+
+    limit: HeaderName | None = None
+    remaining: HeaderName
+    reset: HeaderName | None = None
+
+
 class ApiRequest(Word, frozen=True, kw_only=True):
     """What every call to the service has in common.
 
@@ -233,6 +248,9 @@ class ApiRequest(Word, frozen=True, kw_only=True):
     headers: headers of every call; one that comes out empty is left out
     query: query parameters of every call
     expired: how the service says that an access token is dead
+    rate_limit: the headers in which the service tells how much may still be asked of it
+    idempotency_key: the header by which the service knows a write that comes again; without it the vault keeps the
+        first answer itself
     """
 
     base_url: UrlTemplate | None = None
@@ -240,6 +258,8 @@ class ApiRequest(Word, frozen=True, kw_only=True):
     headers: dict[str, Template] = {}
     query: dict[str, Template] = {}
     expired: Expired = Expired()
+    rate_limit: RateLimit | None = None
+    idempotency_key: HeaderName | None = None
 
 
 class AfterConnect(Word, frozen=True, kw_only=True):

@@ -78,8 +78,7 @@ class Placeholder:
 Part = str | Placeholder
 
 
-@lru_cache(maxsize=4096)
-def parse(text: str) -> tuple[Part, ...]:
+def read(text: str) -> tuple[Part, ...]:
     """The literal and variable parts of `text`. ValueError if a brace does not make a placeholder."""
     parts: list[Part] = []
     end = 0
@@ -92,6 +91,10 @@ def parse(text: str) -> tuple[Part, ...]:
         end = match.end()
     parts.append(_literal(text[end:]))
     return tuple(p for p in parts if p != "")
+
+
+# Of manifests there are few; what a caller writes is read each time, or it would push them out.
+parse = lru_cache(maxsize=4096)(read)
 
 
 def names(text: str) -> set[tuple[str, str]]:
@@ -135,7 +138,11 @@ def render_url(text: str, values: Values, hosts: Iterable[str]) -> str:
 
     Raises ConnectionSettingsError, naming the setting, when a part is empty or does not fit where it stands.
     """
-    parts = parse(text)
+    return url_of(parse(text), values, hosts)
+
+
+def url_of(parts: tuple[Part, ...], values: Values, hosts: Iterable[str]) -> str:
+    """As `render_url`, of a template that has been read."""
     authority, rest = _authority(parts, values)
     url = authority + "".join(_escaped(part, values) for part in rest)
     if _DOTS.intersection(urlsplit(url).path.split("/")):

@@ -28,6 +28,7 @@ Markdown = Annotated[str, Meta(max_length=2000, extra={"is": "Markdown"})]
 WebAddress = Annotated[str, Meta(pattern=r"^https?://[^\s]+$", extra={"is": "address"})]
 Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$", extra={"is": "date"})]
 Seconds = Annotated[int, Meta(ge=1, extra={"is": "seconds"})]
+HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$", extra={"is": "header"})]
 Count = Annotated[int, Meta(ge=1, extra={"is": "number"})]
 HttpStatus = Annotated[int, Meta(ge=100, le=599, extra={"is": "HTTP status"})]
 

@@ -13,13 +13,17 @@ from typing import Any
 from holdfast import __version__
 from holdfast.http.callers import APP_ID, CONSUMER_ID, ID_LIMIT
 from holdfast.http.describe.schemas import DEFAULT_ERROR, ERRORS, REFS, Schema, Schemas, body_type, has_schema
-from holdfast.http.operations import Operation, Parameter, Security
+from holdfast.http.operations import Header, Operation, Parameter, Security
 
 TAGS = {
     "Connections": "The connections of a consumer.",
+    "Credentials": "What a connection's service is called with, for API keys with the scope `credentials:read`.",
+    "Proxy": "Calls of a service with the credential of a consumer's connection on them.",
     "Vault": "Steps of an authorization that a product takes part in.",
     "Management": "Applications, API keys and integrations; for the operator's admin token.",
 }
+# Bytes of whatever kind.
+ANY: dict[str, Any] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 SECURITY: dict[Security, list[dict[str, list[str]]]] = {
     "key": [{"apiKey": []}],
     "admin": [{"adminToken": []}],
@@ -64,7 +68,11 @@ def _operation(operation: Operation, schemas: Schemas) -> dict[str, Any]:
         "summary": operation.summary,
         "description": operation.description,
         "tags": [operation.tag],
-        "parameters": [*_selectors(operation), *(_parameter(p, schemas) for p in operation.parameters)],
+        "parameters": [
+            *_selectors(operation),
+            *map(_header, operation.headers),
+            *(_parameter(p, schemas) for p in operation.parameters),
+        ],
         "responses": _responses(operation, schemas),
         "security": SECURITY[operation.security],
     }
@@ -75,7 +83,20 @@ def _operation(operation: Operation, schemas: Schemas) -> dict[str, Any]:
             "required": body.required,
             "content": _json(schemas.of(body_type(operation))),
         }
+    if operation.streams and operation.method not in ("GET", "HEAD", "OPTIONS"):
+        described["requestBody"] = {"description": "Whatever the service takes.", "required": False, "content": ANY}
     return described
+
+
+def _header(header: Header) -> dict[str, Any]:
+    return {
+        "name": header.name,
+        "in": "header",
+        "required": header.required,
+        "description": header.description,
+        "schema": {"type": "string"},
+        "example": header.example,
+    }
 
 
 def _selectors(operation: Operation) -> list[dict[str, Any]]:
@@ -107,13 +128,25 @@ def _responses(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     success: dict[str, Any] = {"description": operation.summary}
     if has_schema(operation):
         success["content"] = _json(schemas.of(operation.returns))
+    elif operation.streams and operation.method != "HEAD":
+        success["content"] = ANY
+    unchanged = {"304": {"description": "What the caller has still counts."}} if operation.versioned else {}
     errors = {str(status): ERRORS[status] for status in operation.errors} | {"default": DEFAULT_ERROR}
+    if operation.streams:
+        return {str(operation.status): success, **{status: _either(*error) for status, error in errors.items()}}
     # What a person's browser is answered with on its way is a page instead; it asks for those, and programs do not.
     failures = {
         status: {"description": text, "content": _json({"$ref": REFS + name})}
         for status, (name, text) in errors.items()
     }
-    return {str(operation.status): success, **failures}
+    return {str(operation.status): success, **unchanged, **failures}
+
+
+def _either(name: str, text: str) -> dict[str, Any]:
+    """An error of the vault's, or whatever the service answers with that status."""
+    foreign = {"schema": {"type": "boolean"}, "description": "`true` if the service itself answers so."}
+    told = {"application/json": {"schema": {"anyOf": [{"$ref": REFS + name}, {}]}}}
+    return {"description": text, "headers": {"x-apideck-downstream-error": foreign}, "content": {**ANY, **told}}
 
 
 def _json(schema: Schema) -> dict[str, Any]:

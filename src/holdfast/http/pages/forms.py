@@ -22,6 +22,10 @@ class StalePage(RequestValidationError):
     """The form was not sent by a page that was shown to this browser, or was sent before. Open the link again."""
 
 
+class HiddenSender(RequestValidationError):
+    """The browser does not say which page sent the form. Open the link again in one that does."""
+
+
 def issue(vault: Vault, request: Request) -> tuple[Binding, str]:
     """A cookie for the browser that is shown a form, and the form's token.
 
@@ -34,12 +38,15 @@ def issue(vault: Vault, request: Request) -> tuple[Binding, str]:
 
 
 def accept(vault: Vault, request: Request, token: str) -> str:
-    """The name of the cookie that a sent form has used up. StalePage unless a page of ours sent it."""
+    """The name of the cookie that a sent form has used up. StalePage unless a page of ours sent it, HiddenSender if
+    nothing says which page that was."""
     link = _link(request)
     name = _cookie(vault, link)
     text = request.cookies.get(name, "")
     given = token.encode("utf-8", "replace")
     good = any(hmac.compare_digest(given, _token(key, link, text).encode()) for key in vault.keys.page)
+    if text and good and visitor.hides_sender(request.headers):
+        raise HiddenSender()
     if not text or not good or not visitor.is_own_form(request.headers, vault.public_url):
         raise StalePage()
     return name

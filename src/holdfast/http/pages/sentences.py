@@ -12,7 +12,8 @@ Tie = Literal["held", "wait", "care", "broken", "ended"]
 Said = Literal[
     "ask_connect", "ask_disconnect", "nothing", "connected", "waiting", "disconnected", "disconnected_pending",
     "disconnected_here", "stopped", "kept", "denied", "failed", "settings", "not_ready", "service_down", "expired",
-    "used", "other_browser", "invalid_link", "stale_page", "ahead", "overtaken", "unreachable", "broken",
+    "used", "other_browser", "invalid_link", "nowhere", "gone", "stale_page", "hidden_sender", "ahead", "overtaken",
+    "unreachable", "broken",
 ]  # fmt: skip
 
 
@@ -158,6 +159,23 @@ WORDS: dict[Said, Words] = {
     ),
     "stale_page": Words(
         "ended", "Nothing was changed", "The page was open for too long, or was sent twice. Open the link again."
+    ),
+    "nowhere": Words(
+        "broken",
+        "This link leads nowhere yet",
+        "It names an address to come back to that its application has not registered. Nothing was connected, and it is "
+        "not about you or your account.\nPlease tell the application that you came from.",
+    ),
+    "gone": Words(
+        "ended",
+        "This link is no longer in use",
+        "The application that it belongs to has left. Nothing was connected.\nYou can close this window.",
+    ),
+    "hidden_sender": Words(
+        "care",
+        "Your browser hides where it comes from",
+        "We could not tell that it was you who pressed the button, so nothing was changed.\n"
+        "Open the link again in another browser, or without the extension that hides it.",
     ),
     "ahead": Words("ended", "Nothing happened", "This link does something, so it is opened and not fetched ahead."),
     "unreachable": Words(

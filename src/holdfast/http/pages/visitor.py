@@ -42,6 +42,11 @@ def fetches_ahead(headers: Headers) -> bool:
     return "prefetch" in said or "preview" in said or "prerender" in said
 
 
+def hides_sender(headers: Headers) -> bool:
+    """Whether nothing says which page sent a form: old browsers do not, and extensions take it away."""
+    return "sec-fetch-site" not in headers and "origin" not in headers
+
+
 def is_own_form(headers: Headers, public_url: str) -> bool:
     """Whether a form was sent from a page of ours; False where nothing says so."""
     site, sender = headers.get("sec-fetch-site"), headers.get("origin")

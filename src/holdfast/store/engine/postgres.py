@@ -10,6 +10,7 @@ opens a connection of their own. A connection given back with an open transactio
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -65,6 +66,19 @@ _TOKEN = re.compile(
       | :(?P<name>[A-Za-z_]\w*)""",
     re.VERBOSE | re.DOTALL,
 )
+
+
+class _InOneLine(logging.Filter):
+    """What the pool says of each attempt to reach a server that is away: the kind of error, without its traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and record.exc_info[0]:
+            record.msg, record.args = f"{record.getMessage()} ({record.exc_info[0].__name__})", ()
+            record.exc_info = None
+        return True
+
+
+logging.getLogger("asyncpg.pool").addFilter(_InOneLine())
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]

@@ -249,8 +249,10 @@ def _all(connection: _Connection, sql: str, params: Mapping[str, Any]) -> list[R
 
 
 def _one(connection: _Connection, sql: str, params: Mapping[str, Any]) -> Row | None:
-    rows = _all(connection, sql, params)
-    return rows[0] if rows else None
+    cursor = connection.execute(sql, params)
+    shape = connection.shapes.get(sql) or _shape(connection, sql, cursor)
+    rows = cursor.fetchall()
+    return shape.row(rows[0]) if shape and rows else None
 
 
 def _run(connection: _Connection, sql: str, params: Mapping[str, Any]) -> int:

@@ -11,7 +11,7 @@
 - Each blob has a record key of its own, so no key ever comes near the number of messages that GCM allows it.
 - GCM alone lets somebody make one blob that opens under two keys; the commitment rules that out.
 - The *place* is the table, column, application and generation that the blob was written for, and what its row says:
-  whose it is, and whatever else of the row is believed once the blob has opened. Each part has its length in front. A
+  whose it is, and whatever else of the row is believed once the blob has opened. It is written as a JSON array. A
   blob that somebody copied elsewhere, or put back after it was replaced, does not open, nor does one whose row was
   made to say something else.
 - Putting a whole row back, its generation included, is not something that a blob can notice.
@@ -25,8 +25,9 @@ from __future__ import annotations
 import hmac
 import os
 from hashlib import sha256
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NoReturn
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -36,9 +37,10 @@ from holdfast.errors import IntegrityError
 KEY_SIZE: Final = 32
 OVERHEAD: Final = 87
 _FORMAT: Final = b"HF\x01"
+_encode = msgspec.json.Encoder().encode
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where a sealed value belongs. `ids` name the row within its application, and hold what the row says."""
 
     table: str
@@ -48,12 +50,8 @@ class Place(NamedTuple):
     generation: int = 0
 
     def encode(self) -> bytes:
-        table, column, app, ids, number = self
-        generation = str(number)
-        row = "".join([f"{len(id)}:{id}" for id in ids])
-        return (
-            f"{len(table)}:{table}{len(column)}:{column}{len(app)}:{app}{len(generation)}:{generation}{row}"
-        ).encode()
+        """A JSON array of its parts: no two places have the same."""
+        return _encode(self)
 
 
 class Key:

@@ -20,6 +20,7 @@ import structlog
 from holdfast import failpoints
 from holdfast.domain.tenancy import ConsumerScope
 from holdfast.errors import (
+    ClientRefused,
     ConnectorCredentialsError,
     GrantRejected,
     HoldfastError,
@@ -34,6 +35,7 @@ from holdfast.store.connections import Stored
 from holdfast.store.engine.locks import Lock
 from holdfast.store.presentations import Claim
 from holdfast.store.spool import About
+from holdfast.usecases.credential import circuit
 from holdfast.usecases.credential.failure import REFRESHES, note
 from holdfast.usecases.credential.insist import insist
 from holdfast.usecases.credential.keep import keep_refreshed
@@ -45,10 +47,6 @@ from holdfast.usecases.subject import Granted, Subject
 from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
-
-# Seconds between the claim and the first byte, a fifth of the lease: whoever was held up for longer may have been
-# taken for dead.
-GUARD = 6.0
 
 
 class NotSent(HoldfastError):
@@ -79,9 +77,11 @@ class Attempt:
         if not marked:
             raise NotSent("Another process has taken over.")
         self._guard()
+        await failpoints.at("refresh.guarded")
 
     def _guard(self) -> None:
-        if self.vault.clock.monotonic() - self._begun >= GUARD or self._lock.lost or self.vault.flights.closing:
+        late = self.vault.clock.monotonic() - self._begun >= self.vault.terms.guard
+        if late or self._lock.lost or self.vault.flights.closing:
             raise NotSent("Too late to send.")
 
     def about(self) -> About:
@@ -111,10 +111,10 @@ async def attempt(
     await failpoints.at("refresh.claimed")
     once = Once(vault, await vault.store.box(scope), one.about(), ready=one.present)
     async with _alive(one):
-        outcome = await _ask(one, stored, once)
-        if isinstance(outcome.error, NotSent):
+        outcome = await circuit.through(scope, vault, subject, lambda: _ask(one, stored, once))
+        if isinstance(outcome.error, NotSent | ClientRefused):
             await _take_back(one)
-            return None
+            return None if isinstance(outcome.error, NotSent) else outcome
         if outcome.error is not None:
             outcome = await _end(one, outcome.error)
     once.drop()

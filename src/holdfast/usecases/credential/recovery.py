@@ -6,14 +6,14 @@ is away is waited for.
 
 from __future__ import annotations
 
-from typing import Final, NoReturn
+from typing import NoReturn
 
 import structlog
 
 from holdfast import failpoints
 from holdfast.domain.event import EventType
 from holdfast.errors import Unavailable
-from holdfast.store import connections, events, silence
+from holdfast.store import connections, due, events, silence
 from holdfast.store.presentations import Sender
 from holdfast.store.silence import Loss
 from holdfast.store.spool import Entry
@@ -24,14 +24,11 @@ from holdfast.usecases.vault import Vault
 
 log = structlog.get_logger()
 
-# Seconds between two looks. A loss is told within a lease and one of these.
-EVERY: Final = 10.0
-
 
 async def keep_recovering(vault: Vault) -> NoReturn:
     """Recovers once in a while, until it is cancelled."""
     while True:
-        await vault.clock.sleep(EVERY)
+        await vault.clock.sleep(vault.terms.look)
         try:
             await recover(vault)
         except Unavailable as error:
@@ -75,6 +72,7 @@ async def _tell(vault: Vault, loss: Loss) -> None:
         if not await silence.tell(tx, loss) or held is None or held.id != loss.connection_id:
             return
         told: list[EventType] = [] if held.failure else ["vault.connection.token_refresh.pending"]
+        await due.plan(loss.scope, tx, connector, None, held)
         await events.announce(loss.scope, tx, connector, held, held, told, vault.clock.now())
     LOST.inc()
     log.warning("refresh_unanswered", connection=loss.connection_id, service=loss.service_id, attempt=loss.attempt)

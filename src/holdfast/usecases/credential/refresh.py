@@ -8,18 +8,20 @@ claim, `docs/explanation/refresh.md` why in this order.
 from __future__ import annotations
 
 import structlog
+from msgspec.structs import replace
 
 from holdfast import failpoints
-from holdfast.domain.connection import cooling_down
+from holdfast.domain.connection import Connection, cooling_down
 from holdfast.domain.presentation import Replay, may_present_at
 from holdfast.domain.tenancy import ConsumerScope
-from holdfast.errors import ConnectorCredentialsError, Unavailable
+from holdfast.errors import ConnectorCredentialsError, HoldfastError, Unavailable
 from holdfast.grants.token import GRANTS
 from holdfast.store import connections, presentations
 from holdfast.store.connections import Stored
 from holdfast.store.engine.locks import Lock
+from holdfast.usecases.credential import circuit
 from holdfast.usecases.credential.attempt import attempt
-from holdfast.usecases.credential.failure import answer
+from holdfast.usecases.credential.failure import answer, note_spared
 from holdfast.usecases.credential.obtain import Outcome
 from holdfast.usecases.credential.spooled import take_up
 from holdfast.usecases.subject import Granted, Subject
@@ -94,10 +96,13 @@ async def _refresh(scope: ConsumerScope, vault: Vault, asked: Granted) -> Outcom
         if (known := _known(asked, stored, vault.clock.now())) is not None:
             return known
         assert stored is not None  # or it would be known
+        held = asked.holding(stored.connection)
+        if refused := await circuit.refusal(scope, vault, held):
+            return await note_spared(scope, vault, held, refused)
         lock = await vault.locks.take(stored.connection.id)
         if lock is not None:
             try:
-                outcome = await _under_lock(scope, vault, asked.holding(stored.connection).granted(), stored, lock)
+                outcome = await _under_lock(scope, vault, held.granted(), stored, lock)
             finally:
                 await lock.give_back()
             if outcome is not None:
@@ -157,8 +162,14 @@ async def _in_the_way(scope: ConsumerScope, vault: Vault, subject: Granted) -> O
     )
     if at == standing.now:
         return None
-    seconds = -(-((at or standing.now + vault.terms.lease) - standing.now) // 1000)
-    return Outcome(subject, error=Unavailable("It is not known what became of the last refresh.", retry_after=seconds))
+    return Outcome(subject, error=_not_before(subject.connection, at or standing.now + vault.terms.lease, standing.now))
+
+
+def _not_before(connection: Connection, at: int, now: int) -> HoldfastError:
+    """The last failure, where it was told; else that nobody knows what became of it."""
+    if connection.failure is not None:
+        return answer(replace(connection.failure, until=at), connection.retained_until, now)
+    return Unavailable("It is not known what became of the last refresh.", retry_after=-(-(at - now) // 1000))
 
 
 def _replay(vault: Vault, subject: Granted) -> Replay:

@@ -10,7 +10,7 @@ from holdfast.domain.connection import Connection, Grant, filled
 from holdfast.domain.credential import Credential
 from holdfast.domain.exchange import Response
 from holdfast.domain.tenancy import ConsumerScope
-from holdfast.errors import EntityNotFoundError, IntegrityError, InvalidStateError, ProviderError
+from holdfast.errors import ConflictError, IntegrityError, InvalidStateError, ProviderError, Unavailable
 from holdfast.grants.sent import Sent
 from holdfast.grants.token import granted_by
 from holdfast.store import connections
@@ -32,21 +32,28 @@ async def take_up(vault: Vault, entry: Entry) -> Held | None:
     Call it under the lock of its connection. Unavailable if the database is away: the entry stays.
     """
     await failpoints.at("recovery.found")
-    about, kept = entry.about, None
+    about = entry.about
     try:
-        subject = await find_subject(about.scope, vault, about.unified_api, about.service_id)
-        response, callback = await entry.open(vault.store)
-    except (IntegrityError, EntityNotFoundError):
-        entry.set_aside()
+        kept = await _stored(vault, entry)
+    except (Unavailable, ConflictError):
+        raise
+    except Exception as error:  # noqa: BLE001 - gone, unreadable or read wrongly: no reason to serve nobody for it
+        entry.set_aside(type(error).__name__)
         return None
-    if callback is None:
-        await _refreshed(vault, subject, entry, response)
-    else:
-        kept = await _redeemed(vault, subject, about, response, callback)
     await failpoints.at("recovery.stored")
     log.info("answer_recovered", connection=about.connection_id, service=about.service_id, kind=about.kind)
     entry.drop()
     return kept
+
+
+async def _stored(vault: Vault, entry: Entry) -> Held | None:
+    about = entry.about
+    subject = await find_subject(about.scope, vault, about.unified_api, about.service_id)
+    response, callback = await entry.open(vault.store)
+    if callback is not None:
+        return await _redeemed(vault, subject, about, response, callback)
+    await _refreshed(vault, subject, entry, response)
+    return None
 
 
 async def _refreshed(vault: Vault, subject: Subject, entry: Entry, response: Response) -> None:

@@ -24,6 +24,7 @@ from holdfast.grants.sent import Sent
 from holdfast.store import connections
 from holdfast.store.connections import Change, Stored
 from holdfast.usecases.credential.downstream import Watch, note
+from holdfast.usecases.credential.lifespan import learn, tell_dead
 from holdfast.usecases.credential.refresh import can_be_refreshed, is_fresh, refresh
 from holdfast.usecases.credential.setup import setup_with
 from holdfast.usecases.subject import Held, Subject, require_enabled
@@ -48,6 +49,7 @@ class Purpose:
 CUSTOM_FIELDS = Purpose("custom_fields")
 OPTIONS = Purpose("options", needs="authorized")
 VALIDATE = Purpose("validate", needs="authorized")
+PROXY = Purpose("proxy", action="proxy")
 AFTER_CONNECT = Purpose("after_connect", needs="connecting")
 CHOICES = Purpose("options", needs="connecting")
 
@@ -61,11 +63,30 @@ async def use(
     ConnectorDisabledError, InvalidStateError if the gate is shut; ConnectorCredentialsError if there is nothing that
     can be used; a ProviderError if the provider gave nothing and the old token is not good any more.
     """
+    held, stored = await ready(scope, vault, subject, purpose, force=force)
+    return held, await opened(scope, vault, held, stored, purpose)
+
+
+async def ready(
+    scope: ConsumerScope, vault: Vault, subject: Subject, purpose: Purpose, *, force: bool = False
+) -> tuple[Held, Stored]:
+    """As `use`, for whoever decides then whether to open what is stored (`opened`). Errors as there."""
     held, stored = await _admitted(scope, vault, subject, purpose)
     if held.connection.grant is not None and (force or not is_fresh(held.granted(), vault.clock.now())):
         await refresh(scope, vault, held.granted(), force=force)
         held, stored = await _admitted(scope, vault, subject, purpose)  # whoever ended it meanwhile is heeded
-    return held, await _opened(scope, vault, held, stored, purpose)
+    return held, stored
+
+
+async def use_again(scope: ConsumerScope, vault: Vault, used: Held, purpose: Purpose) -> tuple[Held, Credential]:
+    """As `use`, after the service refused the token of `used`, which is refreshed first.
+
+    Many calls are refused with one token: who finds that it has been refreshed meanwhile takes the new one.
+    """
+    await tell_dead(scope, vault, used)
+    await refresh(scope, vault, used.granted(), force=True)
+    held, stored = await _admitted(scope, vault, used, purpose)
+    return held, await opened(scope, vault, held, stored, purpose)
 
 
 async def call(
@@ -84,8 +105,11 @@ async def call(
         grant = held.connection.grant
         if grant is None or error.code != DEAD_TOKEN or not can_be_refreshed(held.granted()):
             raise
-    held, credential = await use(scope, vault, subject, purpose, force=True)
-    return await _run(scope, vault, held, credential, flow)
+    dead, died_at = held, vault.clock.now()
+    held, credential = await use_again(scope, vault, dead, purpose)
+    answer = await _run(scope, vault, held, credential, flow)
+    await learn(scope, vault, dead, held, died_at)
+    return answer
 
 
 async def _run(
@@ -117,7 +141,7 @@ async def try_out(
     _admit(vault, held, VALIDATE)
     credential = Credential()
     if any(isinstance(secret, Sealed) for secret in tried.secrets.values()):
-        credential = await _opened(scope, vault, *await _stored(scope, vault, subject), VALIDATE)
+        credential = await opened(scope, vault, *await _stored(scope, vault, subject), VALIDATE)
     known = await setup_with(scope, vault, held, credential)
     return await drive(flow(known), vault.door.send, Sent(known.secrets()))
 
@@ -157,7 +181,8 @@ def _admit(vault: Vault, held: Held, purpose: Purpose) -> None:
         raise InvalidStateError("The connection is not callable: it lacks a setting, or its credentials are invalid.")
 
 
-async def _opened(scope: ConsumerScope, vault: Vault, held: Held, stored: Stored, purpose: Purpose) -> Credential:
+async def opened(scope: ConsumerScope, vault: Vault, held: Held, stored: Stored, purpose: Purpose) -> Credential:
+    """What `ready` found, opened and journalled. ConnectorCredentialsError if it does not open."""
     try:
         return await connections.open_credential(scope, vault.store, stored, purpose.reason)
     except IntegrityError:

@@ -3,8 +3,10 @@
 - `applications`  the products that use this vault
 - `api_keys`      what they authenticate with, and where each key reaches
 - `deletion`      what ends with an application, and its end
+- `expiring`      connections that end soon
 - `integrations`  the connectors that they offer, each with the application's own OAuth client
 - `nodes`         those that died in the middle of a refresh
+- `policies`      what their proxy lets through
 - `scope`         the operator's scope, and how a change is made without losing somebody else's
 
 A change is a struct: UNSET is not given and stays, None clears. What is told is a struct too (`…Data`), the same for
@@ -23,6 +25,7 @@ from holdfast.usecases.manage.applications import (
     update_application,
 )
 from holdfast.usecases.manage.deletion import EndingData, delete_application, endings
+from holdfast.usecases.manage.expiring import ExpiringData, expiring_connections
 from holdfast.usecases.manage.integrations import (
     IntegrationChange,
     IntegrationData,
@@ -32,6 +35,7 @@ from holdfast.usecases.manage.integrations import (
     put_integration,
 )
 from holdfast.usecases.manage.nodes import NodeData, forget_node, silent_nodes
+from holdfast.usecases.manage.policies import PolicyData, RuleData, change_policy, policy, replace_policy
 from holdfast.usecases.manage.scope import operator
 
 __all__ = [
@@ -40,11 +44,15 @@ __all__ = [
     "BoundConnection",
     "CreatedApplication",
     "EndingData",
+    "ExpiringData",
     "IntegrationChange",
     "IntegrationData",
     "KeyBounds",
     "KeyData",
     "NodeData",
+    "PolicyData",
+    "RuleData",
+    "change_policy",
     "check_redirect_uris",
     "create_application",
     "create_key",
@@ -55,11 +63,14 @@ __all__ = [
     "every_application",
     "every_integration",
     "every_key",
+    "expiring_connections",
     "forget_node",
     "one_application",
     "one_integration",
     "operator",
+    "policy",
     "put_integration",
+    "replace_policy",
     "silent_nodes",
     "update_application",
 ]

@@ -9,11 +9,11 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from holdfast.domain.tenancy import DEFAULT_ACTIONS, EVERYWHERE, Action, ApiKey, Bounds
-from holdfast.errors import EntityNotFoundError, RequestValidationError
+from holdfast.errors import RequestValidationError
 from holdfast.store import tenants
 from holdfast.usecases import api_keys
 from holdfast.usecases.manage import words
-from holdfast.usecases.manage.scope import operator
+from holdfast.usecases.manage.scope import not_found, operator
 from holdfast.usecases.vault import Vault
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ async def every_key(vault: Vault, application_id: str) -> list[KeyData]:
 async def delete_key(vault: Vault, application_id: str, id: str) -> None:
     """Takes an API key away. EntityNotFoundError."""
     if not await tenants.delete_key(operator(application_id), vault.store, id):
-        raise EntityNotFoundError("api_key", id)
+        raise await not_found(vault, application_id, "api_key", id)
     vault.recent.forget(application_id)
 
 

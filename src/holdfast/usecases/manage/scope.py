@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from holdfast.domain.tenancy import Caller, Scope
-from holdfast.errors import ConflictError
-from holdfast.store import Store
+from holdfast.errors import ConflictError, EntityNotFoundError
+from holdfast.store import Store, tenants
 from holdfast.usecases.vault import Vault
 
 # Each lost race means that somebody else's change was kept, so many hands at once are served one after the other.
@@ -19,6 +19,12 @@ T = TypeVar("T")
 def operator(application_id: str) -> Scope:
     """The operator's scope on one application."""
     return Scope(application_id, Caller.own("admin"))
+
+
+async def not_found(vault: Vault, application_id: str, entity: str, id: str) -> EntityNotFoundError:
+    """The error for something that the application does not have; raises the application's own if there is none."""
+    await tenants.application(operator(application_id), vault.store)
+    return EntityNotFoundError(entity, id)
 
 
 async def change(vault: Vault, application_id: str, attempt: Callable[[Store], Awaitable[T]]) -> T:

@@ -45,6 +45,27 @@ CREATE TABLE revocations (
 CREATE INDEX revocations_by_connection ON revocations (application_id, connection_id, created_at);
 CREATE INDEX revocations_by_time ON revocations (created_at);
 
+-- OAuth clients that their provider refuses, until it takes them again. client: '' is the integration's own, else a hash
+-- of a consumer's. integration: the version that was refused; under another one the row says nothing. connection_id: whose
+-- refresh was refused first, for that one alone may be to blame. opened_at: since when nobody but a probe asks, NULL while
+-- it was only that one; probe_at: when the next may.
+CREATE TABLE circuits (
+  id TEXT NOT NULL UNIQUE,
+  application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
+  unified_api TEXT NOT NULL,
+  service_id TEXT NOT NULL,
+  client TEXT NOT NULL,
+  integration BIGINT NOT NULL,
+  connection_id TEXT NOT NULL,
+  said TEXT NOT NULL,
+  code TEXT,
+  status BIGINT,
+  refused_at BIGINT NOT NULL,
+  opened_at BIGINT,
+  probe_at BIGINT NOT NULL,
+  PRIMARY KEY (application_id, unified_api, service_id, client)
+);
+
 -- The number of the last event of an application. Its row is what makes one event wait for the other.
 CREATE TABLE event_numbers (
   application_id TEXT PRIMARY KEY REFERENCES applications (id) ON DELETE CASCADE,
@@ -74,3 +95,17 @@ CREATE INDEX events_by_time ON events (occurred_at);
 
 -- What the journal keeps ends by its age.
 CREATE INDEX journal_by_time ON journal (at);
+
+-- What became of writes that may be sent again (Idempotency-Key). name: a digest of whose key it is. sealed: what was
+-- asked and, once there is one, the answer. held_until: until when somebody may wait for a write that is under way.
+CREATE TABLE kept_answers (
+  name TEXT PRIMARY KEY,
+  application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
+  connection_id TEXT NOT NULL,
+  outcome TEXT NOT NULL,
+  sealed BYTEA NOT NULL,
+  held_until BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL
+);
+CREATE INDEX kept_answers_by_application ON kept_answers (application_id);
+CREATE INDEX kept_answers_by_expiry ON kept_answers (expires_at);
