@@ -28,8 +28,8 @@ from holdfast.store.seal.box import Box
 from holdfast.store.spool import About, Callback, Entry, Spool
 
 if TYPE_CHECKING:
-    from nodes import Running
-    from world import World
+    from tests.simulation.machines import Running
+    from tests.simulation.world import World
 
 # Inside a transaction nothing is waited for: SQLite has one at a time, and it is kept or not as a whole.
 _WHOLE: ContextVar[bool] = ContextVar("whole", default=False)
@@ -134,13 +134,16 @@ class GatedLocks:
             return None
         if self._kind == "session":
             self._require_session()
-        if self._kind in ("file", "session"):
-            holder = self._world.locked.get(name)
-            if holder is not None and not holder.session.ended:
-                return None
+        if self.keeps_out(name):
+            return None
         self._mine.add(name)
         self._world.locked[name] = HeldLock(self, name, self.session)
         return self._world.locked[name]
+
+    def keeps_out(self, name: str) -> bool:
+        """Whether another process has the lock."""
+        holder = self._world.locked.get(name)
+        return self._kind in ("file", "session") and holder is not None and not holder.session.ended
 
     async def give_back(self, lock: HeldLock) -> None:
         await self._world.gate(self._me, "gives the lock back")
@@ -169,6 +172,7 @@ class GatedSpool(Spool):
 
     def __init__(self, directory: Path, world: World, me: Running) -> None:
         super().__init__(directory)
+        self._process = f"{me.node.number}-{me.node.starts}"  # no chance decides who is looked at first
         self._world, self._me = world, me
 
     async def put(self, box: Box, about: About, response: Response, callback: Callback | None = None) -> Entry | None:
@@ -206,7 +210,7 @@ class GatedDoor:
             call.listens = False
 
     async def _answer(self, answer: asyncio.Future[Response], seconds: float | None) -> Response:
-        """Waits so long, and a moment more where the process was stopped meanwhile: the answer may lie in its socket."""
+        """Waits so long, and a moment more where it was stopped meanwhile: the answer may lie in its socket."""
         while True:
             begun = self._world.loop.now
             await asyncio.wait({answer}, timeout=seconds)

@@ -1,7 +1,7 @@
 """A run that a seed chooses: who goes on next, how long the provider takes, what breaks and when, and how it ends.
 
-Each seed has a kind of trouble (`TROUBLES`, the fault sets of the model that was checked), a way to rotate and a kind of
-lock. First anything may happen; then everything is put right, and within the time that the slowest way takes the
+Each seed has a kind of trouble (`TROUBLES`, the fault sets of the model that was checked), a way to rotate and a kind
+of lock. First anything may happen; then everything is put right, and within the time that the slowest way takes the
 connection must be fresh again, or flagged for its customer to connect again.
 """
 
@@ -12,11 +12,12 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from ending import finish, put_right
-from network import Call
-from rotating_provider import LIFE
-from stage import Stage
-from world import Case, Gate, Violation, World
+from tests.simulation.doors import LockKind
+from tests.simulation.ending import finish, put_right
+from tests.simulation.network import Call
+from tests.simulation.rotating_provider import LIFE, Rotation
+from tests.simulation.stage import Stage
+from tests.simulation.world import Case, Gate, Violation, World
 
 # How many of a hundred steps are held up while others go on.
 HELD_UP = 0.06
@@ -53,7 +54,8 @@ TROUBLES = (
     Trouble("paused and killed", {"pause": 2, "kill": 1, "session": 1}, most=3),
     Trouble("nothing breaks", {}),
 )
-ROTATIONS = ("family", "strict", "grace", "last", "none", "family")
+ROTATIONS: tuple[Rotation, ...] = ("family", "strict", "grace", "last", "none", "family")
+LOCKS: tuple[LockKind, ...] = ("session", "session", "file", "none")
 
 
 @dataclass
@@ -67,9 +69,9 @@ class Luck:
         self.random = random.Random(self.seed)
         self.trouble = TROUBLES[self.seed % len(TROUBLES)]
         draw = self.random.choice
-        lock, shared = draw([("session", False), ("session", False), ("file", True), ("none", False)])
+        lock = draw(LOCKS)
         self.case = Case(
-            rotation=draw(ROTATIONS), nodes=draw([2, 2, 2, 3]), lock=lock, shared=shared,
+            rotation=draw(ROTATIONS), nodes=draw([2, 2, 2, 3]), lock=lock, shared=lock == "file",
             ends="grant" if "reconnect" in self.trouble.users and draw([True, False]) else "token",
         )  # fmt: skip
 
@@ -84,7 +86,7 @@ class Run:
 
     def __init__(self, stage: Stage, seed: int) -> None:
         self.luck = Luck(seed)
-        self.world: World = stage.world(self.luck.case)
+        self.world: World
         self._stage = stage
         self._callers: list[asyncio.Task[Any]] = []
         self._faults = dict(self.luck.trouble.faults)
@@ -94,6 +96,7 @@ class Run:
 
     def __call__(self) -> int:
         """How many steps it took. Violation."""
+        self.world = self._stage.world(self.luck.case)
         try:
             with self.world.living():
                 self._connect()
@@ -193,7 +196,7 @@ class Run:
         return bool(happened)
 
     def _kill(self, node: int) -> bool:
-        self.world.kill(node, for_seconds=self.luck.random.choice([0, 5, 40, 200, 500] + self._long(node)))
+        self.world.kill(node, for_seconds=self.luck.random.choice([0, 5, 40, 200, 500, *self._long(node)]))
         return True
 
     def _lose(self, node: int) -> bool:
@@ -205,13 +208,13 @@ class Run:
     def _pause(self, node: int) -> bool:
         if self.world.process(node).paused:
             return False
-        self.world.pause(node, self.luck.random.choice([3, 8, 33, 100, 400] + self._long(node)))
+        self.world.pause(node, self.luck.random.choice([3, 8, 33, 100, 400, *self._long(node)]))
         return True
 
     def _long(self, node: int) -> list[int]:
         """Seconds beyond all patience: of whoever holds no answer, and has nothing to send that he would still send."""
         one = self.world.process(node)
-        sends = any(gate.by is one and gate.what == "sends" for gate in self.world.open_gates())
+        sends = any(gate.by is one and gate.what in ("sends", "refresh.guarded") for gate in self.world.open_gates())
         return [] if sends or self.world.laws.holds_something(one) else [800, 800]
 
     def _session(self, node: int) -> bool:

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import msgspec
-from network import Call
-from rotating_provider import WINDOW, Family
-from users import OP, Op, asks_to_reconnect
+from tests.simulation.network import Call
+from tests.simulation.rotating_provider import WINDOW, Family
+from tests.simulation.users import OP, Op, asks_to_reconnect
 
 from holdfast.domain.exchange import Response
 from holdfast.errors import HoldfastError
@@ -29,8 +29,8 @@ from holdfast.store import connections, rows
 from holdfast.store.spool import Entry
 
 if TYPE_CHECKING:
-    from nodes import Running
-    from world import World
+    from tests.simulation.machines import Running
+    from tests.simulation.world import World
 
 # ms: after a presentation has settled, and somebody could have told of it.
 TOLD_WITHIN = 60_000
@@ -134,7 +134,9 @@ class Laws:
         """Until when a request of this process may still be acted on, as the database has it."""
         self._dirty = True
         row = self._facts()
-        ones = [p["settles_at"] for p in (row.presentations if row else ()) if p["process"] == by.spool.sender().process]
+        ones = [
+            p["settles_at"] for p in (row.presentations if row else ()) if p["process"] == by.spool.sender().process
+        ]
         return max(ones, default=None)
 
     def dies(self, by: Running, *, with_disk: bool) -> None:
@@ -215,7 +217,7 @@ class Laws:
 
     def _ended_by_us(self, call: Call, family: Family) -> None:
         op = next((op for op in self.ops if op.code == family.code), None)
-        if op is not None and op.spent_at > self._checked.get(call.by, 0):
+        if op is not None and op.spent_at > self._checked.get(call.by, self._moment):
             return  # it began when the revocation was on its way already
         row = self._facts()
         in_force = row is not None and row.granted and row.refresh_token == family.current and not row.rejected
@@ -349,7 +351,7 @@ class Laws:
         )  # fmt: skip
 
     def _violated(self, law: str, how: str) -> None:
-        from world import Violation
+        from tests.simulation.world import Violation
 
         raise Violation(f"{law} {how} (step {self._moment})")
 

@@ -11,8 +11,8 @@ from holdfast.domain.exchange import Request, Response
 from holdfast.errors import NoAnswer
 
 if TYPE_CHECKING:
-    from nodes import Running
-    from world import World
+    from tests.simulation.machines import Running
+    from tests.simulation.world import World
 
 
 @dataclass(eq=False)

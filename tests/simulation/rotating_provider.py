@@ -69,8 +69,8 @@ class Provider:
         return family is not None and family.is_current(token or "")
 
     def acts(self, request: Request, now: int, *, claimed_at: int) -> tuple[Response, str | None]:
-        """The answer, and the refresh token that is in it. `claimed_at`: a request that was claimed inside the window of
-        grace is taken as arriving inside it."""
+        """The answer, and the refresh token in it. `claimed_at`: a request that was claimed inside the window of grace
+        is taken as arriving inside it."""
         asked = {name: values[0] for name, values in parse_qs((request.body or b"").decode()).items()}
         if request.url.endswith("/revoke"):
             return self._revoked(asked["token"]), None

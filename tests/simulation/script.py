@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ending import finish, put_right
-from stage import Stage
-from world import Case, Gate, Prompt, Violation, World
+from tests.simulation.ending import finish, put_right
+from tests.simulation.stage import Stage
+from tests.simulation.world import Case, Gate, Prompt, Violation, World
 
 STEPS = 3000
 
@@ -26,6 +26,7 @@ class Script:
         self.world = world
         self.fate = Prompt()
         self.world.fate = self.fate
+        self.stays: tuple[str, ...] = ()  # gates that nobody is let through
         self._turn = itertools.count()
 
     # --- who goes on
@@ -34,7 +35,7 @@ class Script:
         """Lets `node` go on until it stands before the gate `to`, or until it has nothing left to do. Nobody else moves
         but the provider, who acts and answers when its time has come."""
         for _ in range(STEPS):
-            gates = self.world.open_gates(node)
+            gates = [gate for gate in self.world.open_gates(node) if not gate.what.startswith(self.stays or "-")]
             # What else the process does (it looks after the dead) must not hide what the schedule is about.
             there = [gate for gate in gates if to and gate.what.startswith(to)]
             if there:
@@ -85,6 +86,7 @@ class Script:
 
     def end(self) -> None:
         """Everything is put right, and has to come to an end (S5)."""
+        self.stays = ()
         put_right(self.world)
         finish(self.world, self.anybody, lambda nodes: nodes[next(self._turn) % len(nodes)])
 
@@ -98,7 +100,11 @@ class Script:
         return moment is not None
 
     def _anybody(self, but: tuple[int, ...]) -> bool:
-        gates: list[Gate] = [gate for gate in self.world.open_gates() if gate.by.node.number not in but]
+        gates: list[Gate] = [
+            gate
+            for gate in self.world.open_gates()
+            if gate.by.node.number not in but and not gate.what.startswith(self.stays or "-")
+        ]
         if gates:
             self.world.let_through(gates[0])
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from virtual_loop import VirtualLoop
-from world import API, Case, World
+from tests.simulation.virtual_loop import VirtualLoop
+from tests.simulation.world import API, Case, World
 
 from holdfast import wiring
 from holdfast.config import Settings
@@ -71,8 +72,6 @@ class Stage:
 
     def world(self, case: Case) -> World:
         """A fresh world on the emptied database."""
-        import asyncio
-
         asyncio._set_running_loop(self.loop)
         try:
             for table in TABLES:
@@ -85,13 +84,12 @@ class Stage:
 @contextmanager
 def staged() -> Iterator[Stage]:
     """The stage, on a disk that is memory where there is one."""
-    import asyncio
-
     memory = Path("/dev/shm")
     directory = Path(tempfile.mkdtemp(prefix="holdfast-sim-", dir=memory if memory.is_dir() else None))
-    loop = VirtualLoop(START)
+    loop = VirtualLoop(START)  # type: ignore[abstract]
     before, lifetime = structlog.get_config(), keyring.LIFETIME
-    keyring.LIFETIME = 10**12  # the keys are everybody's here, and nobody waits for another one's reading of them
+    # The keys are everybody's here, and nobody must wait for another one's reading of them.
+    setattr(keyring, "LIFETIME", 10**12)  # noqa: B010
     structlog.configure(processors=[_say_nothing])
     asyncio._set_running_loop(loop)
     opened = _opened(directory, loop)
@@ -103,7 +101,7 @@ def staged() -> Iterator[Stage]:
         asyncio._set_running_loop(loop)
         loop.complete(_closed(opened))
         asyncio._set_running_loop(None)
-        keyring.LIFETIME = lifetime
+        setattr(keyring, "LIFETIME", lifetime)  # noqa: B010
         structlog.configure(**before)
         shutil.rmtree(directory)
 
@@ -112,7 +110,7 @@ async def _opened(directory: Path, loop: VirtualLoop) -> Any:
     settings = _settings(directory)
     wiring.prepare(settings)
     async with wiring.open_vault(settings, clock=_LoopClock(loop), door=_NoDoor()) as vault:
-        vault.store.database._thread = AtOnce()
+        setattr(vault.store.database, "_thread", AtOnce())  # noqa: B010
         application, _ = await manage.create_application(vault, "Acme", ("https://app.example.com/",), "auto")
         for id in _manifests():
             change = manage.IntegrationChange(client_id="client-id", client_secret=Secret("client-secret"))

@@ -17,8 +17,8 @@ from holdfast.usecases.credential.use import VALIDATE, use
 from holdfast.usecases.subject import find_enabled, with_connection
 
 if TYPE_CHECKING:
-    from nodes import Running
-    from world import World
+    from tests.simulation.machines import Running
+    from tests.simulation.world import World
 
 API = "crm"
 

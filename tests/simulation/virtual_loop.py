@@ -72,6 +72,13 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             _, _, process, handle = heapq.heappop(self._timers)
             self._ready.append((process, handle))
 
+    def forget(self) -> None:
+        """Nothing of what was under way is left."""
+        self._ready.clear()
+        self._timers.clear()
+        self.complaints.clear()
+        self.tasks.clear()
+
     # --- what asyncio asks of a loop
 
     def time(self) -> float:
@@ -94,18 +101,22 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self.tasks.append(task)
         return task
 
-    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(  # type: ignore[override]
+        self, callback: Any, *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
         context = context or copy_context()
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append((context.get(PROCESS), handle))
         return handle
 
-    def call_later(
+    def call_later(  # type: ignore[override]
         self, delay: float, callback: Any, *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
-    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
         context = context or copy_context()
         handle = asyncio.TimerHandle(when, callback, args, self, context)
         moment = max(self.now, -int(-when * 1000 // 1))

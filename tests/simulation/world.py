@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import users
-from doors import LockKind, point_gate
-from laws import Laws
-from network import Call, Network
-from nodes import Node, Running, wipe
-from rotating_provider import Provider, Rotation
-from virtual_loop import PROCESS, VirtualLoop
+from tests.simulation import users
+from tests.simulation.doors import LockKind, point_gate
+from tests.simulation.laws import Laws
+from tests.simulation.machines import Node, Running, wipe
+from tests.simulation.network import Call, Network
+from tests.simulation.rotating_provider import Provider, Rotation
+from tests.simulation.virtual_loop import PROCESS, VirtualLoop
 
 from holdfast import failpoints
 from holdfast.domain.tenancy import Caller, ConsumerScope
@@ -241,7 +241,7 @@ class World:
 
     def pause(self, node: int, for_seconds: float = 0) -> None:
         one = self.process(node)
-        one.paused, one.resumes_at = True, self.loop.now + round(for_seconds * 1000)
+        one.paused, one.resumes_at = True, self._after(for_seconds)
         self._did(f"{one.name} is paused")
 
     def resume(self, node: int) -> None:
@@ -253,7 +253,7 @@ class World:
     def cut(self, node: int, for_seconds: float = 0) -> None:
         """Cut off from the database; the server gives its session's locks back."""
         one = self.process(node)
-        one.linked, one.links_at = False, self.loop.now + round(for_seconds * 1000)
+        one.linked, one.links_at = False, self._after(for_seconds)
         self._end_session(one)
         self._did(f"{one.name} is cut off from the database")
 
@@ -297,7 +297,7 @@ class World:
         """The world as long as the block lasts; afterwards nothing of it is left."""
         before, failpoints_at, wait, owe = asyncio._get_running_loop(), failpoints.at, refresh.WAIT, revocations.owe
         asyncio._set_running_loop(self.loop)
-        failpoints.at = point_gate(self)
+        failpoints.at = point_gate(self)  # type: ignore[assignment]
         revocations.owe = self.laws.noting_debts(owe)
         refresh.WAIT = 1.0  # each look is a few steps, and nothing happens between them
         try:
@@ -322,6 +322,10 @@ class World:
 
     def check(self) -> None:
         self.laws.check()
+
+    def _after(self, seconds: float) -> int:
+        """The moment; 0 is never."""
+        return self.loop.now + round(seconds * 1000) if seconds else 0
 
     def _did(self, what: str) -> None:
         self.schedule.append(what)
@@ -348,5 +352,4 @@ class World:
             process.spool.dies()
         for node in self.nodes:
             wipe(node.directory)
-        self.loop.complaints.clear()
-        self.loop.tasks.clear()
+        self.loop.forget()

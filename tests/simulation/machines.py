@@ -5,23 +5,25 @@ from __future__ import annotations
 import asyncio
 import shutil
 from contextvars import copy_context
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from doors import GatedClock, GatedDatabase, GatedDoor, GatedLocks, GatedSpool
-from virtual_loop import PROCESS, Process
+from tests.simulation.doors import GatedClock, GatedDatabase, GatedDoor, GatedLocks, GatedSpool
+from tests.simulation.virtual_loop import PROCESS, Process
 
 from holdfast.errors import Unavailable
 from holdfast.store.presentations import Terms
 from holdfast.usecases.bell import Bell
 from holdfast.usecases.credential import recovery
 from holdfast.usecases.flight import Flights
+from holdfast.usecases.pace import Pace
+from holdfast.usecases.pauses import Pauses
 from holdfast.usecases.recent import Recent
 from holdfast.usecases.vault import Vault
 
 if TYPE_CHECKING:
-    from world import World
+    from tests.simulation.world import World
 
 
 @dataclass(eq=False)
@@ -97,7 +99,8 @@ class Running(Process):
         patience = 0 if world.case.shared and self.locks.exclude else world.case.patience
         return replace(
             world.base, store=store, door=GatedDoor(world, self), clock=clock, flights=Flights(), recent=Recent(clock),
-            bell=Bell(), locks=self.locks, spool=self.spool, terms=Terms(patience=patience),
+            bell=Bell(), pauses=Pauses(clock), pace=Pace(), locks=self.locks, spool=self.spool,
+            terms=Terms(patience=patience),
         )  # fmt: skip
 
 
