@@ -112,6 +112,7 @@ async def test_one_probe_at_a_time_asks(vault: Deployment) -> None:
     # Whoever lost the race for a probe has no pause of its own, as one has whom the provider refused.
     change_secret(vault, CLIENT_SECRET)
     vault.clock.advance(102)
+    await asyncio.gather(*(use(vault, consumer) for consumer in consumers[2:]))
     assert {(await use(vault, consumer)).status for consumer in consumers} == {200}
 
 

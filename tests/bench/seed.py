@@ -70,7 +70,7 @@ async def _fill(settings: Settings) -> tuple[str, str]:
     wiring.prepare(settings)
     async with wiring.open_vault(settings) as vault:
         application, _ = await manage.create_application(vault, "Bench", ("https://app.example.com/done",))
-        key = (await manage.create_key(vault, application.id, ("connections", "credentials:read"))).api_key
+        key = (await manage.create_key(vault, application.id, ("connections", "proxy", "credentials:read"))).api_key
         pairs = [(api, c) for c in vault.catalog.all() for api in c.unified_apis]
         pairs.sort(key=lambda pair: (pair[0], pair[1].id) not in (("crm", "pipedrive"), ("crm", SANDBOX)))
         for api, connector in pairs[:MANIFESTS]:

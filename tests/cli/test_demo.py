@@ -16,8 +16,8 @@ from holdfast.testing.browser import Browser
 STEPS = [
     "A provider starts", "The vault starts", "Application created", "Integration set up",
     "A customer opens the connect link", "The customer consents at the provider", "The connection is callable",
-    "The product uses it", "The access token expires", "At rest, everything secret is sealed",
-    "The customer disconnects", "And connects again",
+    "The product uses it", "The access token expires", "A node is killed in the middle of a refresh",
+    "At rest, everything secret is sealed", "The customer disconnects", "And connects again",
 ]  # fmt: skip
 
 
@@ -38,7 +38,7 @@ def test_the_story_is_told_to_its_end(holdfast: Holdfast) -> None:
 
     assert (told.status, told.err) == (0, "")
     assert re.findall(r"^✓ (.*?)  [\d,]+ ms$", told.out, re.MULTILINE) == STEPS
-    assert re.search(r"Refreshes +1 ", told.out)
+    assert re.search(r"Refreshes +2 ", told.out)
     assert left_behind(holdfast) == []
 
 

@@ -49,10 +49,11 @@ def forwarded(setup: Setup, asked: Asked, body: bytes | None = None) -> Request:
     url = target(setup, asked.url)
     hosts = _hosts(setup, url)
     headers, query = _common(setup, asked, url)
-    request = Request(asked.method, with_query(url, query) if query else url, headers, body, hosts)
-    if asked.authorization is None:
-        return place(replace(setup, hosts=hosts), replace(request, url=_without_credential(setup, request.url)))
-    return replace(request, headers={**headers, "authorization": asked.authorization})
+    url = with_query(url, query) if query else url
+    if asked.authorization is not None:
+        return Request(asked.method, url, {**headers, "authorization": asked.authorization}, body, hosts)
+    request = Request(asked.method, _without_credential(setup, url), headers, body, hosts)
+    return place(replace(setup, hosts=hosts), request)
 
 
 def target(setup: Setup, text: str) -> str:
