@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from holdfast import failpoints
 from holdfast.domain.door import WHOLE, Limits, Ready
 from holdfast.domain.exchange import Request, Response
 from holdfast.errors import NoAnswer, Unavailable
@@ -251,12 +250,7 @@ def point_gate(world: World) -> Callable[[str], Any]:
         if point == "refresh.spooling" and me.node.full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    assert failpoints.at is not at
     return at
-
-
-def within_transaction() -> bool:
-    return _WHOLE.get()
 
 
 def _named_statements() -> dict[str, str]:

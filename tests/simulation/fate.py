@@ -33,7 +33,7 @@ class Trouble:
     name: str
     faults: dict[str, int]
     most: int = 2
-    users: tuple[str, ...] = ("caller",) * 6
+    users: tuple[str, ...] = ("caller", "sure") * 4
 
 
 TROUBLES = (
@@ -44,11 +44,15 @@ TROUBLES = (
     Trouble("answers lost", {"break": 2, "refuse": 1}),
     Trouble("disk full, cut off", {"full": 1, "cut": 1}, most=2),
     Trouble("a slow provider", {"session": 1, "hang": 1}, most=1),
-    Trouble("user, crash", {"kill": 1}, users=("caller", "reconnect", "caller", "caller", "caller")),
-    Trouble("user, delete", {"kill": 1, "forget": 1}, users=("caller", "reconnect", "delete", "reconnect")),
-    Trouble("user, answer lost", {"break": 1, "pause": 1}, users=("caller", "reconnect", "caller", "caller", "caller")),
-    Trouble("two users", {"forget": 1, "cut": 1}, users=("caller", "reconnect", "reconnect", "caller")),
-    Trouble("two users, killed", {"kill": 2}, users=("caller", "reconnect", "reconnect", "caller")),
+    Trouble("user, crash", {"kill": 1}, users=("sure", "caller", "reconnect", "sure", "caller", "caller")),
+    Trouble(
+        "user, delete", {"kill": 1, "forget": 1}, users=("sure", "reconnect", "delete", "caller", "reconnect", "sure")
+    ),
+    Trouble(
+        "user, answer lost", {"break": 1, "pause": 1}, users=("sure", "caller", "reconnect", "sure", "caller", "caller")
+    ),
+    Trouble("two users", {"forget": 1, "cut": 1}, users=("sure", "reconnect", "reconnect", "caller", "sure")),
+    Trouble("two users, killed", {"kill": 2}, users=("sure", "reconnect", "reconnect", "caller", "sure")),
     Trouble("callers that hang up", {"kill": 1, "cut": 1, "hang": 3}, most=4),
     Trouble("kills, cut off, acknowledgement lost", {"kill": 2, "cut": 1, "forget": 2}, most=3),
     Trouble("paused and killed", {"pause": 2, "kill": 1, "session": 1}, most=3),
@@ -115,7 +119,7 @@ class Run:
         connecting = self.world.reconnect(0)
         while not connecting.done():
             self._step()
-        left = self.luck.random.choice([20, 20, 0, 0, -1])
+        left = self.luck.random.choice([200, 100, 20, 20, 0, -1])
         self.world.pass_to(self.world.laws.began_at + (LIFE - left) * 1000)
 
     def _be_troubled(self) -> None:
@@ -175,8 +179,8 @@ class Run:
         if not up:
             return
         node = self.luck.random.choice(up)
-        if user == "caller":
-            self._callers.append(self.world.call(node))
+        if user in ("caller", "sure"):
+            self._callers.append(self.world.call(node, force=user == "sure"))
         elif user == "reconnect":
             self.world.reconnect(node)
         else:
@@ -188,12 +192,19 @@ class Run:
         up = self._up()
         if not fault or not up:
             return False
-        busy = [n for n in up if any(g.by.node.number == n for g in self.world.open_gates())]
+        busy = [node for node in up if self._is_at_it(node)]
+        if not busy and self.luck.random.random() < 0.8:
+            return False  # most harm is done to those who are at something
         node = self.luck.random.choice(busy or up)
         happened = getattr(self, f"_{fault}")(node)
         if happened:
             self._faults[fault] -= 1
         return bool(happened)
+
+    def _is_at_it(self, node: int) -> bool:
+        """Whether somebody refreshes, redeems or revokes there, beside the looking after the dead."""
+        at = [gate for gate in self.world.open_gates(node) if "silence" not in gate.what]
+        return bool(at) or any(call.by.node.number == node for call in self.world.network.calls)
 
     def _kill(self, node: int) -> bool:
         self.world.kill(node, for_seconds=self.luck.random.choice([0, 5, 40, 200, 500, *self._long(node)]))

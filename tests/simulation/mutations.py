@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.simulation.doors import GatedLocks, GatedSpool
+from tests.simulation.doors import GatedDatabase, GatedLocks, GatedSpool
 from tests.simulation.machines import Running
 
 from holdfast.domain.connection import Connection
@@ -220,6 +220,17 @@ def _one_name(self: GatedSpool, about: Any) -> Any:
     return self._directory / f"{about.connection_id}.{self.sender().process}.refresh-{about.number}.answer"
 
 
+def _by_the_nodes_clock() -> list[Patch]:
+    real = GatedDatabase.one
+
+    async def one(self: GatedDatabase, sql: str, /, **params: Any) -> Any:
+        if ":node_now" in sql:
+            params["node_now"] = self._me.vault.clock.now()
+        return await real(self, sql, **params)
+
+    return [(GatedDatabase, "one", one), (presentations, "_CLAIM", _CLAIM.replace(":db_now", ":node_now"))]
+
+
 _NO_LOCK = property(lambda self: False, lambda self, value: None)
 _CLAIM, _MARK = presentations._CLAIM, presentations._MARK
 _SETTLED = "NOT EXISTS (SELECT 1 FROM presentations p WHERE p.connection_id = :id AND p.generation = :generation AND p.settles_at > :db_now)"  # noqa: E501
@@ -249,6 +260,7 @@ MUTATIONS = (
         (GatedLocks, "keeps_out", lambda self, name: False), (GatedLocks, "exclude", _NO_LOCK)]),
     Mutation("M-moves", "moves", "the lock moves from session to session, and excludes nobody", lambda: [
         (GatedLocks, "keeps_out", lambda self, name: False)]),
+    Mutation("M-clock", "clock", "a claim is measured by the clock of the node", _by_the_nodes_clock),
     Mutation("M-redeeming", "redeeming", "a revocation does not look for codes that are being redeemed", lambda: [
         (revocations, "_meets_a_code", _never())]),
     Mutation("M-kind", "two-kinds", "a refresh and a code of one number have one name on the disk", lambda: [

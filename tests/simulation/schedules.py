@@ -541,3 +541,31 @@ def two_kinds(script: Script) -> None:
     script.wait(3)
     world.kill(0)
     script.wait(20)
+
+
+@schedule("closing")
+def closing(script: Script) -> None:
+    """The process is told to end before the token has left: it is not sent, and nobody waits for that."""
+    world = script.world
+    script.until(310)
+    caller = world.call(0)
+    script.go(0, to="connects")
+    world.process(0).vault.flights.close()
+    script.go(0)
+    assert result(caller) == "Unavailable"
+    assert world.laws.row is not None
+    assert (world.laws.row.attempt, world.provider.presented) == (1, [])
+    world.kill(0)
+
+
+@schedule("clock", Case("family", lock="none", skews=(0, 700_000)))
+def clock(script: Script) -> None:
+    """A node's clock is ahead by more than all patience: it takes nothing away from one that is at it."""
+    world = script.world
+    script.until(100)
+    script.fate.next = [(4000, 4000)]
+    world.call(0, force=True)
+    script.pass_gate(0, "sends")
+    world.call(1, force=True)
+    script.wait(12)
+    assert world.provider.presented == ["rt-1"]
