@@ -29,8 +29,9 @@ test: .venv/installed-dev $(NODE) ## Run every test
 deployment: .venv/installed-dev ## Start what is in deploy/, four nodes of it, and replace them under load
 	@$(PYTEST) tests/deploy $(ARGS)
 
-faults: .venv/installed-dev ## Search every state of the refresh protocol's model, then break real processes; minutes
+faults: .venv/installed-dev ## Search every state of the refresh protocol's model, then break it simulated and for real; minutes
 	@.venv/bin/python -m tests.model.run
+	@.venv/bin/python -m tests.simulation.run
 	@.venv/bin/python -m tests.faults.run $(ARGS)
 
 check: .venv/installed-dev ## Formatting, lint, types, imports and the rules of the house, without the other tests

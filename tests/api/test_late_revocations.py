@@ -14,8 +14,9 @@ from holdfast import worker
 from holdfast.domain.credential import Credential, OAuthToken, Secret
 from holdfast.domain.tenancy import Caller, ConsumerScope
 from holdfast.grants.lifetime import WAIT_LIMIT
-from holdfast.store import connections
+from holdfast.store import connections, flows
 from holdfast.store.engine.database import Row
+from holdfast.store.flows import Flow, Pending
 from holdfast.testing.harness import RETURN_TO, SERVICE, Deployment
 from holdfast.testing.provider import fail, stall
 from holdfast.usecases import revocations
@@ -83,6 +84,52 @@ async def test_without_a_newer_grant_a_late_revocation_is_sent(vault: Deployment
 
     await vault.work()
 
+    assert await outcomes(vault) == ["revoked"]
+
+
+async def spend(vault: Deployment, kind: str) -> ConsumerScope:
+    """A code of the consumer's Pipedrive connection is on its way, from a callback or a confirmation."""
+    scope, store = ConsumerScope(vault.application_id, Caller.own("test"), vault.consumer), vault.vault.store
+    if kind == "flow":
+        await flows.begin(scope, store, b"state", Flow("crm", "pipedrive", "", None, binding_mac=b"cookie"))
+        await flows.spend(store, b"state", b"cookie")
+    else:
+        code = Pending("crm", "pipedrive", "code", None, "", {}, ("flow", b"state"))
+        await flows.await_confirmation(scope, store, b"token", code)
+        assert await flows.spend_confirmation(scope, store, b"token")
+    return scope
+
+
+@pytest.mark.parametrize("kind", ["flow", "confirmation"])
+async def test_a_revocation_waits_while_a_code_is_being_redeemed(vault: Deployment, kind: str) -> None:
+    """It could end the grant that nobody has yet; when it is known that there is none, it is sent."""
+    vault.network.apps["oauth.pipedrive.com"] = Response(status_code=200)
+    await import_pipedrive(vault)
+    vault.network.fail_next("refused")
+    await vault.delete(PIPEDRIVE)
+    vault.clock.advance(DELAYS[0])
+    await spend(vault, kind)
+    before = len(sent(vault))
+    taken = await vault.work()
+    waits = taken, len(sent(vault)) - before, await outcomes(vault)
+    vault.clock.advance(flows.REDEEMING / 1000)
+    await vault.work()
+
+    assert waits == (1, 0, [None])
+    assert await outcomes(vault) == ["revoked"]
+
+
+async def test_a_code_that_was_ended_with_its_connection_holds_no_revocation_up(vault: Deployment) -> None:
+    """Its grant is not kept, so there is nothing to be careful of."""
+    vault.network.apps["oauth.pipedrive.com"] = Response(status_code=200)
+    await import_pipedrive(vault)
+    scope = await spend(vault, "flow")
+    vault.network.fail_next("refused")
+    await vault.delete(PIPEDRIVE)
+    vault.clock.advance(DELAYS[0])
+    await vault.work()
+
+    assert not await flows.is_redeeming(scope, vault.vault.store, "crm", "pipedrive")
     assert await outcomes(vault) == ["revoked"]
 
 

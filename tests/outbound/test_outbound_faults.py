@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import logging
 import socket
+import threading
 import time
 import traceback
 import tracemalloc
@@ -41,6 +42,11 @@ def closed_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])
+
+
+def stand_still(seconds: float) -> None:
+    """As a process that is stopped: nothing of it moves meanwhile."""
+    threading.Event().wait(seconds)
 
 
 async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -148,6 +154,43 @@ async def test_a_server_that_stalls_is_given_up(start: bytes, listen: Any, open_
     error = await fault(open_door(), request(server.port), Limits(total=0.2))
 
     assert (error.may_have_acted, str(error)) == (True, f"http://127.0.0.1:{server.port} did not answer in time.")
+
+
+async def test_an_answer_that_came_while_the_process_was_stopped_is_read(listen: Any, open_door: Any) -> None:
+    """Stopped past the deadline, with the answer in the socket: it may be the only copy of a token."""
+    body = b"x" * 900_000
+
+    async def answer_and_stop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n" + body)
+        stand_still(1.5)
+        await hang(reader, writer)
+
+    server = await listen(answer_and_stop)
+
+    response = await open_door().send(request(server.port), limits=Limits(total=0.2))
+
+    assert (response.status, response.body) == (200, body)
+
+
+async def test_a_process_that_is_stopped_again_and_again_gives_a_server_up(listen: Any, open_door: Any) -> None:
+    """A moment more is given once."""
+    stops: list[int] = []
+
+    async def trickle_and_stop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        for _ in range(3):
+            writer.write(b"x")
+            stand_still(3.2)  # longer than such a moment, and so much more that it looks stopped
+            stops.append(len(stops))
+            await asyncio.sleep(0.1)
+        await hang(reader, writer)
+
+    server = await listen(trickle_and_stop)
+
+    error = await fault(open_door(), request(server.port), Limits(total=0.2))
+
+    assert error.may_have_acted
+    assert len(stops) == 2
 
 
 async def test_a_byte_now_and_then_does_not_buy_time(listen: Any, open_door: Any) -> None:

@@ -6,6 +6,7 @@ RFC 6890 for the addresses. For operators: docs/reference/egress.md.
 
 - `door`      `Outbound`: both verbs, and the connections that they share
 - `exchange`  one call: its limits, its one try, what became of it; `upload` is its body on the way out
+- `deadline`  when a wait ends, of a process that may be stopped meanwhile
 - `faults`    what a broken exchange is called
 - `policy`    which URLs, names and addresses may be called, with the ranges in `addresses`
 - `resolver`  that the address which was checked is the one that is called

@@ -23,6 +23,7 @@ from aiohttp.connector import Connection
 from holdfast.domain.door import Limits, Ready, Upload
 from holdfast.domain.exchange import Request
 from holdfast.errors import HoldfastError, RequestValidationError
+from holdfast.outbound.deadline import Deadline
 from holdfast.outbound.faults import Broken, CertificateRefused, Switched, TooMuch, no_answer, refuses_certificate
 from holdfast.outbound.policy import Destination
 from holdfast.outbound.tls import Contexts
@@ -41,6 +42,8 @@ CONNECTION_HEADERS = {
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NEVER = float("inf")
+# Seconds that what has arrived already may take to be read.
+MOMENT = 2.0
 
 
 class OutgoingRequest(ClientRequest):
@@ -77,10 +80,11 @@ class Exchange:
         self._length = upload and upload.length
         self._sent: OutgoingRequest | None = None
         self._answer: ClientResponse | None = None
-        self._timer: asyncio.Timeout | None = None
+        self._timer: Deadline | None = None
         self._begun = asyncio.get_running_loop().time()
         self._end = self._begun + (_NEVER if limits.total is None else limits.total)
         self._size = 0
+        self._spared = False
 
     @property
     def message(self) -> ClientResponse:
@@ -110,7 +114,7 @@ class Exchange:
             yield piece
 
     async def _begin(self) -> None:
-        async with asyncio.timeout_at(self._at(_sum(self._limits.connect, self._limits.head))) as self._timer:
+        async with Deadline(self._at(_sum(self._limits.connect, self._limits.head)), self._spare) as self._timer:
             self._answer = await self._session.request(
                 self._request.method,
                 self._to.url,
@@ -133,7 +137,7 @@ class Exchange:
 
     async def _piece(self) -> bytes:
         """What has arrived; nothing at the end. aiohttp unpacks a little at a time, so no answer unfolds in memory."""
-        async with asyncio.timeout_at(self._at(self._limits.silence)):
+        async with Deadline(self._at(self._limits.silence), self._spare):
             piece = await self.message.content.readany()
         self._size += len(piece)
         if self._limits.body is not None and self._size > self._limits.body:
@@ -199,6 +203,14 @@ class Exchange:
         """When a wait of `seconds` ends, which is not after the end of the whole."""
         at = self._end if seconds is None else min(self._end, asyncio.get_running_loop().time() + seconds)
         return None if at == _NEVER else at
+
+    def _spare(self, now: float) -> float | None:
+        """A moment more for what arrived while this process was stopped; once, or a slow server could ask for more."""
+        if self._spared:
+            return None
+        self._spared = True
+        self._end = max(self._end, now + MOMENT)
+        return now + MOMENT
 
     def _hold(self) -> None:
         """While an upload's source is asked for more, it is not the server that keeps us waiting."""

@@ -64,6 +64,10 @@ _STANDS = {
     "confirmation": "SELECT ended_at FROM confirmations WHERE token_mac = :mac",
 }
 
+_REDEEMING = f"""
+SELECT 1 AS found FROM flows WHERE {_OF} AND spent_at > :since
+UNION ALL SELECT 1 AS found FROM confirmations WHERE {_OF} AND spent_at > :since"""
+
 _AWAIT = """
 INSERT INTO confirmations (token_mac, application_id, consumer_id, unified_api, service_id, sealed, tries,
   created_at, expires_at)
@@ -209,6 +213,13 @@ async def end(scope: ConsumerScope, store: Store, unified_api: str, service_id: 
     named = {**key_of(scope, unified_api, service_id), "now": store.clock.now()}
     await store.q.run(_END, **named)
     await store.q.run(_END_CONFIRMATIONS, **named, emptied=b"")
+
+
+async def is_redeeming(scope: ConsumerScope, store: Store, unified_api: str, service_id: str) -> bool:
+    """Whether a code of the connection may be on its way to the provider, or its answer on the way back; of one that
+    has been stored or refused it says so for a while longer."""
+    since = store.clock.now() - REDEEMING
+    return await store.q.one(_REDEEMING, **key_of(scope, unified_api, service_id), since=since) is not None
 
 
 async def require_standing(scope: Scope, store: Store, origin: Origin) -> None:

@@ -153,6 +153,11 @@ async def attempt(vault: Vault, revocation: Revocation) -> bool:
     try:
         if await _superseded(vault, revocation):
             return await _settle(vault, revocation, "superseded")
+        if await _meets_a_code(vault, revocation):
+            await revocations.postpone(
+                revocation.scope, vault.store, revocation, flows.REDEEMING, "a code is being redeemed", None
+            )
+            return False
         ending = await _ask(vault, revocation)
     except GrantDeferred as error:
         await _put_off(vault, revocation, error)
@@ -174,9 +179,19 @@ async def _superseded(vault: Vault, revocation: Revocation) -> bool:
     held = await revocations.held_consent(revocation.scope, vault.store, revocation)
     if held is None:
         return False
+    return _ends(vault, revocation) == "grant" or held == (revocation.connection_id, revocation.granted_at)
+
+
+async def _meets_a_code(vault: Vault, revocation: Revocation) -> bool:
+    """Whether the request could end a grant that nobody has yet: its code is on its way to the provider, or its answer
+    on the way back. It is known in a moment whether there is one."""
+    of = (revocation.unified_api, revocation.service_id)
+    return _ends(vault, revocation) == "grant" and await flows.is_redeeming(revocation.scope, vault.store, *of)
+
+
+def _ends(vault: Vault, revocation: Revocation) -> str:
     oauth = vault.catalog.get(revocation.unified_api, revocation.service_id).auth.oauth
-    ends = oauth.revoke.ends if oauth and oauth.revoke else "grant"
-    return ends == "grant" or held == (revocation.connection_id, revocation.granted_at)
+    return oauth.revoke.ends if oauth and oauth.revoke else "grant"
 
 
 async def _ask(vault: Vault, revocation: Revocation) -> Ending:

@@ -104,6 +104,8 @@ async def _refresh(scope: ConsumerScope, vault: Vault, asked: Granted) -> Outcom
                 await lock.give_back()
             if outcome is not None:
                 return outcome
+        if vault.flights.closing:  # what has not been sent is not sent any more
+            return Outcome(asked, error=Unavailable("This process is ending; another one will answer."))
         if waited >= WAIT_LIMIT:
             return Outcome(asked, error=Unavailable("Another process is refreshing this credential."))
         await vault.clock.sleep(WAIT)
