@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from watched_database import leave_alone, refuse, watched, with_vault
 
 from holdfast.catalog import Catalog
-from holdfast.domain.door import STREAM, WHOLE, Answer, Limits, Upload
+from holdfast.domain.door import STREAM, WHOLE, Answer, Limits, Ready, Upload
 from holdfast.domain.exchange import Request, Response
 from holdfast.domain.tenancy import Caller, Scope
 from holdfast.store import journal
@@ -39,9 +39,9 @@ class Witness:
         self._look = look
         self.seen: list[list[tuple[str, str]]] = []
 
-    async def send(self, request: Request, *, limits: Limits = WHOLE) -> Response:
+    async def send(self, request: Request, *, limits: Limits = WHOLE, ready: Ready | None = None) -> Response:
         self.seen.append(await self._look())
-        return await self._network.send(request, limits=limits)
+        return await self._network.send(request, limits=limits, ready=ready)
 
     def open(
         self, request: Request, upload: Upload | None = None, *, limits: Limits = STREAM

@@ -113,9 +113,11 @@ async def import_(scope: ConsumerScope, vault: Vault, unified_api: str, service_
     if given.token is not None and subject.connector.auth.oauth is None:
         raise InvalidStateError("This connector takes its credentials as settings, not as tokens.")
 
-    consent = await tenants.number_consent(scope, vault.store) if given.token else 0
+    consent = 0
 
-    def decide(before: Connection | None) -> Change:
+    def decide(before: Connection | None) -> Change | None:
+        if consent and before is not None and before.consent > consent:
+            return None  # one that was given later is stored already
         connection = before or connections.blank(scope, unified_api, service_id)
         after = take(subject.connector, connection, given.settings, vault.store.masks)
         check_urls(subject.connector, after, vault.catalog.allowed_hosts(subject.connector))
@@ -129,6 +131,10 @@ async def import_(scope: ConsumerScope, vault: Vault, unified_api: str, service_
             return Change(after)
         return Change(connected(after, given.token, vault.clock.now(), consent), given.token)
 
+    if given.token is not None:
+        # What is refused leaves nothing behind, not a number either.
+        decide(await connections.one(scope, vault.store, unified_api, service_id))
+        consent = await tenants.number_consent(scope, vault.store)
     _, after = await connections.change(scope, vault.store, subject.connector, unified_api, decide)
     assert after is not None  # an import deletes nothing
     held = subject.holding(after)
