@@ -232,6 +232,10 @@ class GrantMisconfigured(ProviderError):
     actor = "operator"
 
 
+class ClientRefused(GrantMisconfigured):
+    """The provider refuses the OAuth client of every connection, so it is not asked at the moment."""
+
+
 class GrantDeferred(ProviderError):
     """The provider could not answer now."""
 

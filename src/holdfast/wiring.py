@@ -7,7 +7,7 @@ import contextlib
 import gc
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,7 @@ from holdfast.usecases.bell import Bell
 from holdfast.usecases.credential import recovery
 from holdfast.usecases.flight import Flights
 from holdfast.usecases.manage import applications
+from holdfast.usecases.pauses import Pauses
 from holdfast.usecases.recent import Recent
 from holdfast.usecases.vault import Keys, Vault
 from holdfast.worker.endless import without_end
@@ -182,11 +183,17 @@ async def open_vault(
 
 @contextlib.asynccontextmanager
 async def serving(
-    settings: Settings, *, clock: Clock | None = None, apart: bool = False, terms: Terms | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    apart: bool = False,
+    terms: Terms | None = None,
+    works: bool = True,
 ) -> AsyncIterator[ASGIApp]:
-    """The application on its open vault, with the worker beside it. What stands in for time is `open_vault`'s."""
-    token = admin_token(settings)
-    async with working(settings, clock=clock, apart=apart, terms=terms) as vault:
+    """The application on its open vault, with a worker beside it if it `works`. What stands in for time is
+    `open_vault`'s."""
+    token, kinds = admin_token(settings), worker.KINDS if works else ()
+    async with working(settings, clock=clock, apart=apart, terms=terms, kinds=kinds) as vault:
         for warning in await applications.warnings(vault):
             log.warning("unsafe_setting", what=warning)
         yield app(vault, token)
@@ -194,16 +201,22 @@ async def serving(
 
 @contextlib.asynccontextmanager
 async def working(
-    settings: Settings, *, clock: Clock | None = None, apart: bool = False, terms: Terms | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    apart: bool = False,
+    terms: Terms | None = None,
+    kinds: Sequence[worker.Kind | worker.Rounds] = worker.KINDS,
 ) -> AsyncIterator[Vault]:
-    """An open vault with the worker beside it. What its node has left behind is taken up before anybody is served."""
+    """An open vault with a worker of these `kinds` beside it. What its node has left behind is taken up before anybody
+    is served."""
     failpoints.arm(settings.failpoint)
     if settings.failpoint:
         log.warning("failpoints_armed", what=settings.failpoint)
     async with open_vault(settings, clock=clock, apart=apart, terms=terms) as vault:
         await vault.locks.check()
         await recovery.recover(vault)
-        async with _housekeeping(vault), worker.running(vault):
+        async with _housekeeping(vault), worker.running(vault, kinds):
             yield vault
 
 
@@ -235,9 +248,9 @@ def settle() -> None:
     gc.freeze()
 
 
-def create_app() -> ASGIApp:
+def create_app(*, works: bool = True) -> ASGIApp:
     """The application of this process's settings; what uvicorn starts in each of its workers."""
-    return Served(Settings.from_env())
+    return Served(Settings.from_env(), works=works)
 
 
 class Served:
@@ -246,8 +259,9 @@ class Served:
     The vault belongs to the server's event loop, so it cannot be open before the lifespan begins.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, works: bool = True) -> None:
         self._settings = settings
+        self._works = works
         self._inner: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: SendMessage) -> None:
@@ -258,7 +272,7 @@ class Served:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        async with serving(self._settings) as self._inner:
+        async with serving(self._settings, works=self._works) as self._inner:
             settle()
             yield
 
@@ -290,6 +304,7 @@ async def _vault(
         locks=locks,
         spool=Spool(settings.data_dir / SPOOL),
         terms=replace(terms, patience=0) if shared else terms,
+        pauses=Pauses(clock),
     )
 
 

@@ -17,6 +17,7 @@ document, so that programs written for one run with the other. It needs msgspec 
 from openapi_client import exceptions, models
 from openapi_client.api.connections_api import ConnectionsApi
 from openapi_client.api.credentials_api import CredentialsApi
+from openapi_client.api.proxy_api import ProxyAnswer, ProxyApi
 from openapi_client.api_client import ApiClient
 from openapi_client.api_response import ApiResponse
 from openapi_client.configuration import Configuration
@@ -24,6 +25,9 @@ from openapi_client.credential_cache import CredentialCache
 from openapi_client.exceptions import *  # noqa: F403 - every exception is public here
 from openapi_client.models import *  # noqa: F403 - and every model
 
-__all__ = ["ApiClient", "ApiResponse", "Configuration", "ConnectionsApi", "CredentialCache", "CredentialsApi"]
+__all__ = [
+    "ApiClient", "ApiResponse", "Configuration", "ConnectionsApi", "CredentialCache", "CredentialsApi", "ProxyAnswer",
+    "ProxyApi",
+]  # fmt: skip
 __all__ += exceptions.__all__
 __all__ += models.__all__

@@ -5,11 +5,11 @@ the answer. What is asked for is `openapi_client.operation`'s matter, how bytes 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from importlib.metadata import version
 from types import NoneType, TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import msgspec
 from urllib3 import BaseHTTPResponse, HTTPHeaderDict
@@ -31,6 +31,8 @@ FAILURES: dict[int, tuple[type[ApiException], type[models.UnexpectedErrorRespons
     422: (exceptions.UnprocessableEntityException, models.UnprocessableResponse),
 }
 
+# The proxy says so of an error that is the service's own.
+FOREIGN = "x-apideck-downstream-error"
 FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
@@ -99,6 +101,30 @@ class ApiClient:
             raise _failure(response, url, secret)
         data = _data(operation, response, url, secret)
         return ApiResponse(response.status, data, response.headers, response.data, url)
+
+    def open(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | Iterable[bytes] | IO[bytes] | None,
+        timeout: float | tuple[float, float],
+    ) -> tuple[BaseHTTPResponse, str]:
+        """Send a request with the API key, and give its answer before its body is read, with the URL it came from.
+
+        `ApiException` for an error of the vault's own, and if there is no answer; what a service answered through the
+        proxy is an answer.
+        """
+        sent = HTTPHeaderDict()
+        cookie = {"Cookie": self.cookie} if self.cookie else {}
+        for some in (cookie, self.default_headers, headers, self._credential(None)):
+            for name, value in some.items():
+                sent[name] = _sendable(name, value)
+        url = self.configuration.host + path
+        response = self.rest_client.open(method, url, sent, body, timeout)
+        if response.status >= 400 and FOREIGN not in response.headers:
+            raise _failure(response, url, sent.get("Authorization", "").rpartition(" ")[2])
+        return response, url
 
     def _headers(self, operation: Operation, request: Request) -> HTTPHeaderDict:
         """What goes with a request; of two of one name, whatever their case, the later."""

@@ -6,9 +6,10 @@ log. What is sent beside the URL stays with the origin (RFC 6454) it was meant f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urljoin
 
 from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Retry, Timeout, exceptions, make_headers
@@ -68,6 +69,24 @@ class RESTClient:
             url = target
         raise ApiException(reason=f"More than {MAX_REDIRECTS} redirects, the last one to {origin(url)}.")
 
+    def open(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | Iterable[bytes] | IO[bytes] | None,
+        timeout: float | tuple[float, float],
+    ) -> BaseHTTPResponse:
+        """The answer before its body is read, a redirect being one. The request is sent once.
+
+        `ApiException` with status 0 when there is none.
+        """
+        with broken(url):
+            return self._pool.request(
+                method, url, body=body, headers=headers, timeout=_timeout(timeout), retries=False, redirect=False,
+                preload_content=False,
+            )  # fmt: skip
+
     def close(self) -> None:
         self._pool.clear()
 
@@ -83,6 +102,19 @@ class RESTClient:
         except exceptions.HTTPError as error:
             cause = error
         # Raised out here, so that urllib3's own message, which quotes the URL, is in no traceback.
+        sentence = next(text for kind, text in BROKEN.items() if isinstance(cause, kind))
+        raise ApiException(reason=sentence.format(origin(url))) from cause
+
+
+@contextmanager
+def broken(url: str) -> Iterator[None]:
+    """What urllib3 raises inside is an `ApiException` outside, whose text quotes no more of `url` than its origin."""
+    cause: Exception | None = None
+    try:
+        yield
+    except exceptions.HTTPError as error:
+        cause = error
+    if cause is not None:
         sentence = next(text for kind, text in BROKEN.items() if isinstance(cause, kind))
         raise ApiException(reason=sentence.format(origin(url))) from cause
 

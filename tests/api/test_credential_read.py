@@ -214,7 +214,7 @@ async def test_what_no_token_of_the_service_can_give_is_refused(vault: Deploymen
 async def test_a_service_that_refuses_early_refreshes_gives_what_it_has(vault: Deployment) -> None:
     """Exact Online refreshes in the last half minute of ten: until then the token serves, for however short."""
     books = await open_account(vault, "exact-online", "accounting")
-    await books.take_over(credentials=books.tokens(expires_in=600))
+    await books.take_over(credentials=books.tokens(expires_in=600), settings=dict(books.example.settings))
     product = await reader(vault)
     vault.clock.advance(500)
 
@@ -331,6 +331,19 @@ async def test_a_changed_key_has_a_new_etag(vault: Deployment) -> None:
 
     assert second.status == 200
     assert "another-key-4711" in second.text
+
+
+async def test_an_integration_that_is_set_up_anew_has_a_new_etag(vault: Deployment) -> None:
+    """What the application itself adds to each call may be another now."""
+    account = await open_account(vault, "activecampaign", "crm")
+    await account.fill_in()
+    product = await reader(vault)
+    path = f"{account.path}/credentials"
+    tag = (await product.get(path)).headers["etag"]
+    integration = f"/applications/{vault.application_id}/integrations/crm/activecampaign"
+    await vault.manage("PUT", integration, json={"client_id": "another"})
+
+    assert (await product.get(path, headers={"if-none-match": tag})).status == 200
 
 
 async def test_no_refresh_token_leaves_and_none_is_logged(vault: Deployment) -> None:

@@ -55,6 +55,7 @@ async def test_a_malformed_body_is_refused(vault: Deployment) -> None:
         (b"{bad", "not valid JSON"),
         (b'{"settings": {"a": 1}', "not valid JSON"),
         (b"]", "not valid JSON"),
+        (b"][", "not valid JSON"),
         (b"[" * 33 + b"]" * 33, "nested deeper than 32 levels"),
         (b"[" * 200_000, "nested deeper than 32 levels"),
         (b'{"a":' * 33 + b"1" + b"}" * 33, "nested deeper than 32 levels"),

@@ -13,12 +13,13 @@ from work import until
 from holdfast import worker
 from holdfast.domain.credential import Credential, OAuthToken, Secret
 from holdfast.domain.tenancy import Caller, ConsumerScope
+from holdfast.grants.lifetime import WAIT_LIMIT
 from holdfast.store import connections
 from holdfast.store.engine.database import Row
 from holdfast.testing.harness import RETURN_TO, SERVICE, Deployment
 from holdfast.testing.provider import fail, stall
 from holdfast.usecases import revocations
-from holdfast.usecases.revocations import DELAYS, LONGEST_RETRY_AFTER
+from holdfast.usecases.revocations import DELAYS
 from holdfast.usecases.subject import find_subject
 
 SANDBOX = f"/vault/connections/crm/{SERVICE}"
@@ -151,13 +152,13 @@ async def test_a_revocation_under_way_is_not_sent_twice(vault: Deployment) -> No
     assert await outcomes(vault) == ["revoked"]
 
 
-@pytest.mark.parametrize("asked", [999_999, LONGEST_RETRY_AFTER + 1])
+@pytest.mark.parametrize("asked", [999_999, WAIT_LIMIT + 1])
 async def test_a_provider_may_not_ask_for_ever(vault: Deployment, asked: int) -> None:
     """It is asked again after an hour, however long it wants to be left alone."""
     await vault.connect()
     with vault.provider.behave("revoke", fail(503, retry_after=asked)):
         await vault.delete(SANDBOX)
-    vault.clock.advance(LONGEST_RETRY_AFTER - 1)
+    vault.clock.advance(WAIT_LIMIT - 1)
     too_early = await vault.work()
     vault.clock.advance(1)
 

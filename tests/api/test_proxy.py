@@ -157,7 +157,7 @@ async def test_an_authorization_of_the_callers_own(mirrored: Deployment) -> None
 
 
 async def test_a_key_replaces_the_callers_own(tmp_path: Path, vault: Deployment) -> None:
-    """Of two credentials under one name the service would choose; the caller's goes."""
+    """Of two credentials under one name the service would choose; the caller's goes. The vault's own key stays here."""
     account = await open_account(vault, "activecampaign", "crm")
     await account.fill_in()
     base = account.example.settings["base_url"].rstrip("/")
@@ -171,6 +171,8 @@ async def test_a_key_replaces_the_callers_own(tmp_path: Path, vault: Deployment)
     assert [value for name, value in request.headers.items() if name.lower() == "api-token"] == [
         account.example.settings["api_key"]
     ]
+    assert "authorization" not in {name.lower() for name in request.headers}
+    assert vault.api_key not in str(request.headers)
 
 
 @pytest.mark.parametrize("missing", ["x-apideck-service-id", "x-apideck-downstream-url", "x-apideck-consumer-id"])

@@ -136,14 +136,13 @@ async def test_a_torn_echo_is_struck_out(deploy: Deploy) -> None:
 
         reply = await proxy(vault, url="/parts")
 
-        assert set(reply.text) == {"*"}
-        assert len(reply.text) == 2 * len(f"Bearer {bearer(vault)}")
+        assert reply.text == 2 * ("Bearer " + "*" * len(bearer(vault)))
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
 async def test_a_coded_body_is_not_touched(mirrored: Deployment, coding: str) -> None:
-    """What the caller accepts is between the two ends; the bytes come back as they were."""
-    plain = b"leads" * 99
+    """What the caller accepts is between the two ends; the bytes come back as they were, whatever they look like."""
+    plain = b"leads" * 99 + bearer(mirrored).encode()
     body = gzip.compress(plain) if coding == "gzip" else zlib.compress(plain) if coding == "deflate" else plain
     with mirrored.provider.behave(MIRROR, say(RawAnswer(200, {"content-encoding": coding}, body))):
         raw = await raw_body(mirrored)

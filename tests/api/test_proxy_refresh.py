@@ -76,6 +76,19 @@ async def test_many_calls_with_one_dead_token_refresh_it_once(mirrored: Deployme
     assert refreshes(mirrored) == 1
 
 
+async def test_who_is_refused_late_takes_the_new_token(mirrored: Deployment) -> None:
+    """The old one has been refreshed long ago; the new one is not refreshed for it."""
+    killed(mirrored)
+    with mirrored.provider.behave(MIRROR, stall(5), times=1):
+        late = asyncio.create_task(proxy(mirrored))
+        await mirrored.clock.asleep()
+        early = await proxy(mirrored)
+        mirrored.clock.advance(5)
+        reply = await late
+
+    assert (early.status, reply.status, refreshes(mirrored)) == (200, 200, 1)
+
+
 async def test_a_service_that_refuses_every_token_is_asked_twice(mirrored: Deployment) -> None:
     """Its answer stands, and the new token is not refreshed for the next call."""
     mirrored.clock.advance(300)

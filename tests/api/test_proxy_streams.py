@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+import openapi_client
 from holdfast.http import proxy
 from holdfast.testing.provider import ApiRoute
 from holdfast.testing.provider.api import Call
@@ -257,3 +258,17 @@ async def test_the_next_call_takes_the_same_connection(vault: Live) -> None:
         for _ in range(3):
             async with call(vault, "GET", f"/files/{size}") as answer:
                 assert len(await answer.read()) == size
+
+
+async def test_the_python_client_streams_both_ways(vault: Live) -> None:
+    """Neither body is held, and the token is on it."""
+
+    def exchange() -> tuple[int, int]:
+        configuration = openapi_client.Configuration(host=vault.url, api_key={"apiKey": vault.api_key})
+        with openapi_client.ApiClient(configuration) as client:
+            body = (bytes(64 * KIB) for _ in range(32))
+            named = (vault.consumer, vault.application_id, "pipedrive", "/files/echo")
+            with openapi_client.ProxyApi(client).proxy(*named, "POST", body=body) as answer:
+                return answer.status_code, sum(map(len, answer.stream()))
+
+    assert await asyncio.to_thread(exchange) == (200, 2 * KIB * KIB)

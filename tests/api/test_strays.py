@@ -168,6 +168,7 @@ async def test_an_application_waits_for_its_first_code(vault: Deployment, confir
     if confirmed:
         token = (await vault.connect(nonce="5f0c")).query["confirm_token"]
         await vault.vault.store.q.run("DELETE FROM connections")  # nothing but the code tells of it
+        await vault.vault.store.q.run("UPDATE flows SET spent_at = spent_at - 300000")
         coming = vault.post(f"{PATH}/confirm", json={"confirm_token": token})
     else:
         begun, callback = await came_back(vault)
@@ -214,6 +215,24 @@ async def test_an_application_waits_for_a_first_token_of_stored_credentials(vaul
     assert await vault.vault.store.q.all("SELECT id FROM applications") == []
 
 
+async def test_an_application_waits_for_a_refresh_of_what_was_deleted_before_it(vault: Deployment) -> None:
+    """The connection is gone and its grant ended at once; the token that is still to come needs the rows to be owed."""
+    await vault.connect()
+    vault.clock.advance(7200)
+    with vault.provider.behave("token:refresh_token", stall(5, committed=True)):
+        using = asyncio.create_task(vault.get(f"{PATH}/leads/custom-fields"))
+        await vault.clock.asleep()
+        await vault.delete(PATH)
+        await vault.work()
+        await deleted(vault)
+        there = await vault.vault.store.q.all("SELECT id FROM applications")
+        await while_time_passes(vault.clock, using, step=5)
+        await vault.vault.flights.land()
+
+    assert len(there) == 1
+    assert len(await outcomes(vault)) == 2
+
+
 async def test_a_token_of_an_application_that_kept_its_grants_is_told(vault: Deployment) -> None:
     """The rows that a revocation needs are gone by the operator's wish; the log says that a grant lives on unknown."""
     begun, callback = await came_back(vault)
@@ -237,7 +256,7 @@ async def test_a_deletion_that_meets_others_is_no_evidence_about_a_grant(vault: 
     faulty, database = watched(vault)
 
     async def never(sql: str) -> None:
-        if "DELETE FROM connections" in sql:
+        if "DELETE FROM connections" in sql and "version = :version" in sql:
             raise ConflictError()
 
     database.before = never

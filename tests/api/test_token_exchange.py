@@ -90,6 +90,7 @@ async def test_a_consumer_may_have_slashes_in_its_id(vault: Deployment) -> None:
         {"audience": f"crm/{SERVICE}"},
         {"audience": f"/crm/{SERVICE}"},
         {"audience": f"usér/crm/{SERVICE}"},
+        {"audience": f"us\x00er/crm/{SERVICE}"},
         {"audience": "user-1"},
         {"audience": f"user-1/crm/{SERVICE}", "resource": RESOURCE.replace("user-1", "user-2")},
         {"audience": None, "resource": RESOURCE.replace(PUBLIC_URL, "https://other.example")},
@@ -105,9 +106,12 @@ async def test_what_is_no_connection_is_an_invalid_target(product: Deployment, t
     assert await journalled(product) == []
 
 
-async def test_two_audiences_are_an_invalid_target(product: Deployment) -> None:
-    """One token is for one connection."""
-    reply = await exchanged(product, ("audience", f"user-2/crm/{SERVICE}"))
+async def test_two_audiences_are_an_invalid_target(vault: Deployment) -> None:
+    """One token is for one connection, and which of two is not for us to choose."""
+    for consumer in ("user-1", "user-2"):
+        await vault.connect(consumer=consumer)
+
+    reply = await exchanged(await reader(vault), ("audience", f"user-2/crm/{SERVICE}"))
 
     assert refusal(reply) == (400, "invalid_target")
 
@@ -143,8 +147,8 @@ async def test_a_request_that_lacks_something_is_invalid(product: Deployment, me
 
 
 async def test_a_parameter_comes_once(product: Deployment) -> None:
-    """RFC 6749 section 3.2: which of two subjects counts is not for us to guess."""
-    assert refusal(await exchanged(product, ("subject_token", WRONG))) == (400, "invalid_request")
+    """RFC 6749 section 3.2: which of two subjects counts is not for us to guess, though they be the same."""
+    assert refusal(await exchanged(product, ("subject_token", product.api_key))) == (400, "invalid_request")
 
 
 async def test_what_is_no_form_is_an_invalid_request(product: Deployment) -> None:

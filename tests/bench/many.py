@@ -68,7 +68,7 @@ def _into_sqlite(path: str, columns: Sequence[str], values: Iterator[tuple[Any, 
     database = apsw.Connection(path)
     database.pragma("synchronous", "OFF")
     database.pragma("cache_size", -500_000)
-    insert = f"INSERT INTO connections ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
+    insert = f"INSERT INTO connections ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
     while batch := list(islice(values, BATCH)):
         with database:
             database.executemany(insert, batch)

@@ -21,8 +21,7 @@ from holdfast.domain.credential import OAuthToken
 from holdfast.server import logs
 from holdfast.usecases.connections import imported_token
 
-# Refreshes the token of a connection, and asks the service nothing else.
-VALIDATE = f"/vault/connections/crm/{SANDBOX}/validate"
+CREDENTIAL = f"/vault/connections/crm/{SANDBOX}/credentials"
 HOUR = 3_600_000
 
 
@@ -51,7 +50,7 @@ def _measured(database: str, place: Path, count: int, clients: int) -> list[Figu
             seeded = seed(place, url, f"http://127.0.0.1:{provider.port}")
             many.fill(seeded, SANDBOX, _expired(tokens.read_text().split()))
             with servers.holdfast(seeded.environ, place / "log") as vault:
-                asked = [seeded.request(VALIDATE, many.consumer(number), "POST") for number in range(count)]
+                asked = [seeded.request(CREDENTIAL, many.consumer(number)) for number in range(count)]
                 began = time.perf_counter()
                 done, most = _watched(vault, asked, clients)
                 took = time.perf_counter() - began

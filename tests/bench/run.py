@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.progress import Progress
-from tests.bench import clients, load, servers
+from tests.bench import clients, load, proxied, servers
 from tests.bench.load import Slice
 from tests.bench.report import Figure, show, spread
 from tests.bench.seed import SANDBOX, Seeded, seed
@@ -50,6 +50,10 @@ def main(rounds: int, requests: int) -> None:
         figures += _sqlite(Path(place), effort, tick)
     with tempfile.TemporaryDirectory() as place:
         figures += _uses(Path(place), effort)
+    with tempfile.TemporaryDirectory() as place:
+        figures += _proxied(Path(place), effort)
+    with tempfile.TemporaryDirectory() as place:
+        figures += _streamed(Path(place))
     with tempfile.TemporaryDirectory() as place, _progress("PostgreSQL", rounds) as tick:
         figures += _postgresql(Path(place), effort, tick)
     show(figures)
@@ -154,6 +158,33 @@ def _used(pairs: list[tuple[Slice, Slice]]) -> list[Figure]:
         Figure("One use of a credential: a call of the service", told, "told only", True),
         Figure("The same, p50 of one client", f"{wait:.2f} ms, the service's time in it", "told only", True),
     ]
+
+
+def _proxied(place: Path, effort: Effort) -> list[Figure]:
+    """A call through the proxy, beside what it is made of."""
+    found = proxied.costs(place, rounds=effort.rounds, requests=effort.requests)
+    of_bare, calls = [c.bare / c.proxied for c in found], [c.proxied / c.aiohttp for c in found]
+    ratio, times = statistics.median(of_bare), statistics.median(calls)
+    cpu = statistics.median(c.proxied for c in found)
+    told = f"{times:.1f}x one aiohttp call ({spread(calls, 1)}); {cpu:.0f} µs CPU"
+    return [
+        Figure("Proxied GET of 1.5 KB", told, "<= 3x", times <= 3),
+        Figure("The same, beside bare ASGI", f"{ratio:.2f} ({spread(of_bare, 2)})", ">= 0.06", ratio >= 0.06),
+    ]
+
+
+def _streamed(place: Path) -> list[Figure]:
+    """A GiB through the proxy, each way, in whatever memory."""
+    figures = []
+    for way, found in proxied.speeds(place, rounds=3, size=1 << 30).items():
+        told = f"{proxied.spread([s.vault for s in found], 0)} MiB/s"
+        beside = [s.vault / s.nginx for s in found if s.nginx]
+        told += f", {proxied.spread(beside, 2)} of nginx's proxy_pass" if beside else "; no nginx to compare with"
+        memory = max(s.memory for s in found)
+        figures.append(
+            Figure(f"1 GiB through the proxy, {way}", f"{told}; {memory:.0f} MB", "<= 120 MB", memory <= 120)
+        )
+    return figures
 
 
 def _reads(vault: Server, seeded: Seeded, effort: Effort) -> list[Figure]:

@@ -31,17 +31,16 @@ class Seeded:
     api_key: str
     environ: dict[str, str]
 
-    def request(self, path: str, consumer: str = "test-consumer", method: str = "GET") -> bytes:
-        """The bytes of a request without a body, with everything that a client sends."""
+    def request(self, path: str, consumer: str = "test-consumer") -> bytes:
+        """The bytes of a GET with everything that a client sends."""
         lines = [
-            f"{method} {path} HTTP/1.1",
+            f"GET {path} HTTP/1.1",
             "Host: 127.0.0.1:8000",
             "Accept: application/json",
             "User-Agent: holdfast-bench",
             f"Authorization: Bearer {self.api_key}",
             f"x-apideck-app-id: {self.application_id}",
             f"x-apideck-consumer-id: {consumer}",
-            *(["Content-Length: 0"] if method != "GET" else []),
         ]
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
@@ -71,7 +70,7 @@ async def _fill(settings: Settings) -> tuple[str, str]:
     wiring.prepare(settings)
     async with wiring.open_vault(settings) as vault:
         application, _ = await manage.create_application(vault, "Bench", ("https://app.example.com/done",))
-        key = (await manage.create_key(vault, application.id, ("connections", "credentials:read"))).api_key
+        key = (await manage.create_key(vault, application.id, ("connections", "proxy", "credentials:read"))).api_key
         pairs = [(api, c) for c in vault.catalog.all() for api in c.unified_apis]
         pairs.sort(key=lambda pair: (pair[0], pair[1].id) not in (("crm", "pipedrive"), ("crm", SANDBOX)))
         for api, connector in pairs[:MANIFESTS]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -12,7 +13,7 @@ import tempfile
 import time
 import urllib.request
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -43,12 +44,26 @@ def holdfast(environ: Mapping[str, str], log: Path) -> Iterator[Server]:
 @contextlib.contextmanager
 def bare(body: Path) -> Iterator[Server]:
     """The reference: `tests.bench.bare` on uvicorn with the options that `holdfast serve` gives it, and no log."""
+    with application("tests.bench.bare:app", BARE_BODY=str(body)) as it:
+        yield it
+
+
+@contextlib.contextmanager
+def application(name: str, **environ: str) -> Iterator[Server]:
+    """An ASGI application on uvicorn with the options that `holdfast serve` gives it, and no log."""
     port = _free_port()
     options = "--loop uvloop --http httptools --ws none --interface asgi3 --lifespan off --no-access-log"
     more = "--no-server-header --no-proxy-headers --backlog 2048 --timeout-keep-alive 75 --log-level warning"
-    command = [sys.executable, "-m", "uvicorn", "tests.bench.bare:app", "--port", str(port)]
-    with _running([*command, *options.split(), *more.split()], {**os.environ, "BARE_BODY": str(body)}, port, "/") as it:
+    command = [sys.executable, "-m", "uvicorn", name, "--port", str(port)]
+    with _running([*command, *options.split(), *more.split()], {**os.environ, **environ}, port, "/") as it:
         yield it
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """The event loop that `holdfast serve` runs on."""
+    import uvloop
+
+    return uvloop.new_event_loop
 
 
 @contextlib.contextmanager

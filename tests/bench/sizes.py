@@ -25,7 +25,8 @@ from holdfast.usecases.connections import imported_token
 SMALL = 1_000
 # Connections that are read, each in its turn: more than either database keeps at hand for one client.
 READ = 1_000
-READS = {"GET one connection": "/vault/connections/crm/pipedrive"}
+ONE = "/vault/connections/crm/pipedrive"
+READS = {"GET one connection": ONE, "Credential read": f"{ONE}/credentials"}
 HOUR = 3_600_000
 
 Pairs = list[tuple[Slice, Slice]]

@@ -14,7 +14,7 @@ from holdfast.server import listening
 from holdfast.server.protocol import LimitedProtocol
 
 GET = b"GET /vault/connections HTTP/1.1\r\nHost: vault\r\n\r\n"
-ENDED = [{"type": "http.response.body", "body": b"{}"}]
+ENDED: list[Message] = [{"type": "http.response.body", "body": b"{}"}]
 
 
 class Wire(asyncio.Transport):
@@ -56,6 +56,11 @@ class Timers:
         self._due.append((self._moment + delay, callback, handle))
         return handle
 
+    @property
+    def set(self) -> int:
+        """How many timers are set."""
+        return sum(not handle.cancelled() for _, _, handle in self._due)
+
     def pass_to(self, moment: float) -> None:
         while due := sorted((at, callback, handle) for at, callback, handle in self._due if at <= moment):
             self._due.remove(due[0])
@@ -69,10 +74,14 @@ def start(status: int, *headers: tuple[bytes, bytes]) -> Message:
     return {"type": "http.response.start", "status": status, "headers": list(headers)}
 
 
-def connection(messages: Sequence[Message], loop: Any = None) -> tuple[LimitedProtocol, Wire]:
-    """A connection to a server that answers every request with `messages`."""
+def connection(
+    messages: Sequence[Message], loop: Any = None, ready: asyncio.Event | None = None
+) -> tuple[LimitedProtocol, Wire]:
+    """A connection to a server that answers every request with `messages`, once it is `ready`."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if ready is not None:
+            await ready.wait()
         for message in messages:
             await send(dict(message))
 
@@ -115,6 +124,12 @@ async def test_a_stream_is_written_as_it_comes() -> None:
     [
         pytest.param(GET, start(204), b"HTTP/1.1 204 No Content\r\n\r\n", id="no content"),
         pytest.param(
+            GET,
+            start(520, (b"content-length", b"0")),
+            b"HTTP/1.1 520 \r\ncontent-length: 0\r\n\r\n",
+            id="a status without words",
+        ),
+        pytest.param(
             GET.replace(b"GET", b"HEAD"),
             start(200, (b"content-length", b"2")),
             b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n",
@@ -130,7 +145,7 @@ async def test_a_stream_is_written_as_it_comes() -> None:
 )
 async def test_an_answer_without_a_body_is_its_head(request_: bytes, begun: Message, expected: bytes) -> None:
     """What has no body says so by its status or its method (RFC 9112 section 6.3), and the connection's end is told."""
-    body = {"type": "http.response.body", "body": b"" if begun["status"] == 204 else b"{}"}
+    body = {"type": "http.response.body", "body": b"{}" if request_.startswith(b"HEAD") else b""}
     made, wire = connection([begun, body])
 
     await ask(made, request_)
@@ -176,3 +191,33 @@ async def test_an_idle_connection_is_closed_in_the_end() -> None:
 
     timers.pass_to(146)
     assert wire.closed
+
+
+async def test_a_connection_is_not_idle_while_it_is_answered() -> None:
+    """However long an answer takes, its connection stays; only from its end on does time count."""
+    timers, ready = Timers(), asyncio.Event()
+    ready.set()
+    made, wire = connection([start(204), {"type": "http.response.body"}], timers, ready)
+    await ask(made)
+    ready.clear()
+    made.data_received(GET)
+    timers.pass_to(200)
+    assert not wire.closed
+
+    ready.set()
+    await asyncio.gather(*made.tasks)
+    timers.pass_to(274)
+    assert not wire.closed
+    timers.pass_to(276)
+    assert wire.closed
+
+
+async def test_a_connection_that_has_gone_leaves_no_timer() -> None:
+    """What it was would otherwise stay in memory until the timer ends."""
+    timers = Timers()
+    made, _ = connection([start(204), {"type": "http.response.body"}], timers)
+    await ask(made)
+
+    made.connection_lost(None)
+
+    assert timers.set == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 from executable import Holdfast, Running, connections
 
@@ -72,6 +73,23 @@ def test_a_deleted_application_opens_nothing(holdfast: Holdfast) -> None:
     assert unanswered.err.endswith("Error: Nobody answered, so nothing was done. --yes says it without being asked.\n")
     assert connections(running.url, application).status_code == 401
     assert holdfast.run("apps", "list", "--json").json == []
+
+
+def test_what_a_deletion_leaves_to_a_server_is_told(shared: Holdfast, server: Running) -> None:
+    """A connection to an OAuth service may be getting its first token; without any, all is gone at once."""
+    connected, bare = shared.application(), shared.application()
+    shared.run("integrations", "set", connected["application_id"], "crm", "pipedrive", "--client-id", "4f8a21")
+    headers = {
+        "Authorization": f"Bearer {connected['api_key']}",
+        "x-apideck-app-id": connected["application_id"],
+        "x-apideck-consumer-id": "northwind-freight",
+    }
+    added = httpx.post(f"{server.url}/vault/connections/crm/pipedrive", json={}, headers=headers)
+
+    told = [shared.run("apps", "delete", app["application_id"], "--yes").err for app in (connected, bare)]
+
+    assert added.status_code == 200
+    assert ["A running server ends its grants" in err for err in told] == [True, False]
 
 
 @pytest.mark.parametrize(("number", "told"), [(0, "0 grants"), (1, "1 grant"), (2, "2 grants")])

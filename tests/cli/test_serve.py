@@ -35,7 +35,7 @@ def error_of(holdfast: Holdfast, **settings: str) -> str:
 
 
 def test_the_first_start_makes_private_files_and_says_where(holdfast: Holdfast) -> None:
-    """Data directory 0700; master key, admin token and database 0600; standard output names them."""
+    """Data directory and spool 0700; master key, admin token and database 0600; standard output names them."""
     running = holdfast.serve()
 
     words = ("data", "master key", "admin token", "database", "API reference")
@@ -45,7 +45,7 @@ def test_the_first_start_makes_private_files_and_says_where(holdfast: Holdfast) 
     assert told[4] == "http://127.0.0.1:8000/docs"
     assert mode(holdfast.data) == "0o700"
     assert {f.name: mode(f) for f in holdfast.data.iterdir() if "-" not in f.name} == {
-        "admin.token": "0o600", "master.key": "0o600", "holdfast.db": "0o600",
+        "admin.token": "0o600", "master.key": "0o600", "holdfast.db": "0o600", "spool": "0o700",
     }  # fmt: skip
 
 
@@ -205,7 +205,7 @@ def test_no_core_dump_holds_what_was_opened(holdfast: Holdfast) -> None:
 def test_a_second_start_keeps_everything(holdfast: Holdfast) -> None:
     """Master key, admin token and what is sealed under them are those of the first start."""
     holdfast.serve().stop()
-    kept = {f.name: f.read_bytes() for f in holdfast.data.iterdir() if f.suffix != ".db"}
+    kept = {f.name: f.read_bytes() for f in holdfast.data.iterdir() if f.is_file() and f.suffix != ".db"}
     application = holdfast.application()
 
     running = holdfast.serve()

@@ -25,7 +25,7 @@ async def test_the_tutorial_works(tmp_path: Path) -> None:
                 asked = await to_thread(shell.run, Block("sh", "cat provider.log"))
             if "DELETE" in block.text:
                 ended = await to_thread(shell.run, Block("sh", "cat provider.log"))
-        left = await to_thread(shell.run, Block("sh", "env | grep ^HOLDFAST_ || true"))
+        left = await to_thread(shell.run, Block("sh", "env | grep -E '^HOLDFAST_(CONNECTORS|EGRESS)' || true"))
 
     states = [text for text in printed if text in ("available", "callable")]
     fields = next(json.loads(text)["data"] for text in printed if '"finder"' in text)

@@ -464,3 +464,35 @@ def test_a_hostile_error_code_is_not_repeated(code: str) -> None:
         run(exchange(), answer({"error": code}, 400))
 
     assert code not in str(raised.value.detail)
+
+
+# What Entra ID issues: {"alg":"RS256","typ":"JWT"}, {"iss":"https://sts.windows.net/","exp":1767229200}.
+JWT = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL3N0cy53aW5kb3dzLm5ldC8iLCJleHAiOjE3NjcyMjkyMDB9.c2ln"
+
+
+@pytest.mark.parametrize(
+    ("answered", "manifest", "lives"),
+    [
+        ({"expires_in": 60}, {}, 60),
+        ({}, {}, 3600),
+        ({"expires_in": "never"}, {}, 3600),
+        ({}, {"refresh": {"access_lifetime": 600}}, 3600),
+        ({}, {"token": {"url": "https://auth.acme.example/token", "response": {"expires": None}}}, None),
+    ],
+)
+def test_a_lifetime_that_is_told_nowhere_else_is_the_tokens_own(
+    answered: dict[str, Any], manifest: dict[str, Any], lives: int | None
+) -> None:
+    """The answer knows best; a token that says when it ends knows better than the manifest, unless that says never."""
+    granted, _ = run(exchange(acme(**manifest)), answer({"access_token": JWT, **answered}))
+
+    assert granted.token.expires_at == (lives and NOW + lives * 1000)
+
+
+def test_using_a_refresh_token_begins_its_idle_time_anew() -> None:
+    """Also where the provider does not replace it, and says nothing of it."""
+    connector = acme(refresh={"idle_lifetime": 86_400})
+
+    granted, _ = run(refresh(setup(connector), OLD, redirect_uri=CALLBACK, now=NOW), answer({"access_token": "at-1"}))
+
+    assert (granted.token.refresh_token, granted.token.refresh_expires_at) == (OLD.refresh_token, NOW + 86_400_000)

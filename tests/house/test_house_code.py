@@ -41,6 +41,7 @@ WITHOUT_SCOPE = {
     "jobs.set_aside", "jobs.set_aside_unknown", "jobs.take", "deletion.queue_forgotten", "retention.purge",
     "silence.forget_node", "silence.nodes", "silence.silent_processes", "silence.speak_for", "silence.tell",
     "silence.untold", "tenants.add_application", "tenants.applications", "tenants.unconfirmed", "tenants.by_key",
+    "due.take", "circuits.count",
 }  # fmt: skip
 
 

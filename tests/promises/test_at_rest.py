@@ -161,7 +161,7 @@ async def test_a_deleted_application_s_secrets_open_in_no_copy(vault: Deployment
     assert copy
 
     await vault.manage("DELETE", f"/applications/{vault.application_id}")
-    for _ in range(3):  # the grant, and the look whether it has ended
+    for _ in range(5):  # the grant, and the looks whether all is over that was under way
         await vault.work()
         vault.clock.advance(60)
 

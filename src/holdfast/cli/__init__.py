@@ -3,8 +3,9 @@
 Owns words, options and the spelling of answers; what is done is done by `usecases`. Nothing here talks to a running
 server: the commands open the database themselves, so they work whether one is running or not.
 
-- `serve`, `server`, `access`   the vault as a process: its sockets, its limits, its access log
-- `applications`, `integrations`, `rules`, `keys`, `nodes`, `connectors`   one module for each group of commands
+- `serve`, `worker`              the vault as a process that serves, and as one that only works
+- `applications`, `integrations`, `connections`, `rules`, `keys`, `nodes`, `connectors`   one module for each group of
+  commands
 - `demo`                        the story that `holdfast demo` tells
 - `vault`, `output`, `logs`     the open vault, the two streams, the log
 
@@ -28,10 +29,12 @@ from holdfast.server import logs
 
 COMMANDS = {
     "serve": "holdfast.cli.serve:serve",
+    "worker": "holdfast.cli.worker:worker",
     "demo": "holdfast.demo:demo",
     "apps": "holdfast.cli.applications:apps",
     "integrations": "holdfast.cli.integrations:integrations",
     "rules": "holdfast.cli.rules:rules",
+    "connections": "holdfast.cli.connections:connections",
     "connectors": "holdfast.cli.connectors:connectors",
     "keys": "holdfast.cli.keys:keys",
     "nodes": "holdfast.cli.nodes:nodes",

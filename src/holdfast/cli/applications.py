@@ -123,9 +123,9 @@ def delete(application_id: str, dry_run: bool, keep_grants: bool, yes: bool, as_
         return
     if not yes:
         agree(f"Delete the application with its keys, integrations and every connection ({_sum(ending)})?")
-    with_vault(lambda vault: manage.delete_application(vault, application_id, keep_grants=keep_grants))
+    gone = with_vault(lambda vault: manage.delete_application(vault, application_id, keep_grants=keep_grants))
     note(f"Deleted {application_id}.")
-    if not keep_grants and any(e.grants for e in ending):
+    if not gone:
         note("A running server ends its grants at the services; until then its sealed data stays.")
 
 

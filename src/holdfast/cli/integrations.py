@@ -8,7 +8,7 @@ import click
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from holdfast.cli.output import agree, as_json, note, print_json, print_members, print_table
+from holdfast.cli.output import agree, as_json, instant, note, print_json, print_members, print_table
 from holdfast.cli.vault import with_vault
 from holdfast.domain.credential import Secret
 from holdfast.domain.manifest.connector import Connector
@@ -95,7 +95,7 @@ def list_integrations(application_id: str, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        rows = [(i.unified_api, i.service_id, i.integration_state, i.client_id or "") for i in found]
+        rows = [(i.unified_api, i.service_id, _state(i), i.client_id or "") for i in found]
         print_table(["unified API", "service", "state", "client id"], rows)
 
 
@@ -157,6 +157,13 @@ def _read(file: Path) -> str:
     return text
 
 
+def _state(found: IntegrationData) -> str:
+    if found.client_refused is UNSET:
+        return found.integration_state
+    code = f" ({found.client_refused.code})" if found.client_refused.code else ""
+    return f"client refused since {instant(found.client_refused.since)}{code}"
+
+
 def _print(found: IntegrationData, as_json: bool) -> None:
     if as_json:
         print_json(found)
@@ -164,7 +171,7 @@ def _print(found: IntegrationData, as_json: bool) -> None:
     print_members(
         [
             ("integration", f"{found.unified_api}+{found.service_id}"),
-            ("state", found.integration_state),
+            ("state", _state(found)),
             ("client id", found.client_id or "none"),
             ("client secret", "set" if found.has_client_secret else "none"),
             ("scopes", " ".join(found.scopes) if found.scopes is not None else "the connector's"),

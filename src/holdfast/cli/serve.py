@@ -29,7 +29,7 @@ from holdfast.store.presentations import Terms
 
 log = structlog.get_logger()
 
-WORKER = "holdfast.cli.serve:worker"
+PROCESS, BARE_PROCESS = "holdfast.cli.serve:process", "holdfast.cli.serve:bare_process"
 
 
 @click.command()
@@ -37,11 +37,14 @@ WORKER = "holdfast.cli.serve:worker"
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--workers", type=click.IntRange(1, 128), default=1, show_default=True, help="Processes that serve.")
 @click.option("--drain", type=click.FloatRange(0, 600), default=0, help="Seconds to go on after SIGTERM, not /ready.")
-def serve(host: str, port: int, workers: int, drain: float) -> None:
+@click.option("--worker/--no-worker", "works", default=True, help="Do the work that no request waits for here, too.")
+def serve(host: str, port: int, workers: int, drain: float, works: bool) -> None:
     """Serve the vault.
 
     The first start makes the data directory with a SQLite database, a master key and an admin token; each start
     brings the database to this release. Ends, with status 0, on SIGTERM or Ctrl-C once what has begun is answered.
+
+    The work that no request waits for is done beside serving; --no-worker leaves it to others (`holdfast worker`).
 
     \b
     holdfast serve
@@ -50,11 +53,12 @@ def serve(host: str, port: int, workers: int, drain: float) -> None:
     if drain and workers > 1:
         raise click.UsageError("--drain goes with one process. For more, start more nodes.")
     if workers == 1:
-        serve_one(host, port, drain=drain)
+        serve_one(host, port, drain=drain, works=works)
         return
     settings, listener, _ = _prepared(host, port)
     listening.run(_try(settings))
-    listening.serve_by_many(WORKER, workers, listener, partial(_announce, settings, listener))
+    process = PROCESS if works else BARE_PROCESS
+    listening.serve_by_many(process, workers, listener, partial(_announce, settings, listener))
 
 
 def serve_one(
@@ -62,22 +66,32 @@ def serve_one(
     port: int,
     *,
     drain: float = 0,
+    works: bool = True,
     clock: Clock | None = None,
     apart: bool = False,
     terms: Terms | None = None,
 ) -> None:
     """Serves by this process alone, until SIGTERM. What stands in for time is `wiring.open_vault`'s."""
     settings, listener, lines = _prepared(host, port)
-    serving = wiring.serving(settings, clock=clock, apart=apart, terms=terms)
+    serving = wiring.serving(settings, clock=clock, apart=apart, terms=terms, works=works)
     listening.run(_serve(settings, listener, lines, serving, drain))
 
 
-def worker() -> ASGIApp:
-    """The application of one of several processes."""
+def process() -> ASGIApp:
+    """The application of one of several processes, with a worker beside it."""
+    return _process(works=True)
+
+
+def bare_process() -> ASGIApp:
+    """The application of one of several processes that have no worker."""
+    return _process(works=False)
+
+
+def _process(*, works: bool) -> ASGIApp:
     settings = Settings.from_env()
     lines = logs.configure(settings.log_level)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    return logged(wiring.create_app(), settings.log_level, lines)
+    return logged(wiring.create_app(works=works), settings.log_level, lines)
 
 
 def _prepared(host: str, port: int) -> tuple[Settings, socket.socket, Lines]:
@@ -107,7 +121,7 @@ async def _serve(
 
 async def _try(settings: Settings) -> None:
     """Opens the vault once, so that it is migrated, and whatever is wrong is told, before there are processes."""
-    async with wiring.serving(settings):
+    async with wiring.serving(settings, works=False):
         return
 
 
@@ -116,7 +130,7 @@ def _announce(settings: Settings, listener: socket.socket) -> None:
     print_members(
         [
             ("data", str(settings.data_dir.absolute())),
-            ("database", _database_place(settings)),
+            ("database", database_place(settings)),
             ("master key", _master_key_place(settings)),
             ("admin token", _admin_token_place(settings)),
             ("public URL", settings.public_url),
@@ -183,7 +197,7 @@ def _admin_token_place(settings: Settings) -> str:
     return str((settings.data_dir / wiring.ADMIN_TOKEN_FILE).absolute())
 
 
-def _database_place(settings: Settings) -> str:
+def database_place(settings: Settings) -> str:
     """Where the database is, whatever directory this process was started in; without a password."""
     file = wiring.database_file(settings)
     if file is not None:

@@ -1,6 +1,7 @@
 """`holdfast demo`: a vault and a provider on this machine, and a story that really happens between them.
 
 - `stage`     the vault and the provider, as they would run anywhere, in a directory that goes away afterwards
+- `node`      a second vault on the same database, which is killed
 - `product`   the backend of a product that uses the vault: two dozen lines of HTTP
 - `story`     what happens, step by step, each step checked
 - `teller`    how it looks in the terminal

@@ -10,7 +10,7 @@ import contextlib
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -38,6 +38,8 @@ class Stage:
     """What the story plays on."""
 
     directory: Path
+    environment: Mapping[str, str]
+    """The settings of the vault, for a node beside it."""
     url: str
     admin_token: str
     provider: SandboxProvider
@@ -79,14 +81,17 @@ async def staged(
     with _breaking(provider, broken):
         async with provider.serve():
             began = time.perf_counter()
-            settings = _settings(directory, listening.address(listener), provider.url)
+            environment = _environment(directory, listening.address(listener), provider.url)
+            settings = Settings.from_env(environment)
             wiring.prepare(settings)
-            async with wiring.serving(settings) as app:
+            # Without its worker, or a token might be refreshed ahead of the story.
+            async with wiring.serving(settings, works=False) as app:
                 startup = time.perf_counter() - began
                 logged = AccessLog(app, lambda method, route, status, _: request("vault", method, route, status))
                 async with listening.in_background(logged, listener):
                     token, secret = wiring.admin_token(settings), secrets.token_urlsafe(24)
-                    yield Stage(settings.data_dir, settings.public_url, token, provider, secret, startup)
+                    url = settings.public_url
+                    yield Stage(settings.data_dir, environment, url, token, provider, secret, startup)
 
 
 def _provider(request: Request) -> SandboxProvider:
@@ -104,15 +109,13 @@ def _breaking(provider: SandboxProvider, endpoint: str | None) -> Iterator[None]
         yield
 
 
-def _settings(directory: Path, url: str, provider_url: str) -> Settings:
+def _environment(directory: Path, url: str, provider_url: str) -> Mapping[str, str]:
     manifest = directory / "connectors" / SERVICE / "connector.yaml"
     manifest.parent.mkdir(parents=True)
     manifest.write_text(sandbox_manifest(provider_url))
-    return Settings.from_env(
-        {
-            "HOLDFAST_DATA_DIR": str(directory / "data"),
-            "HOLDFAST_CONNECTORS_DIR": str(directory / "connectors"),
-            "HOLDFAST_PUBLIC_URL": url,
-            "HOLDFAST_EGRESS_ALLOW": urlsplit(provider_url).netloc,
-        }
-    )
+    return {
+        "HOLDFAST_DATA_DIR": str(directory / "data"),
+        "HOLDFAST_CONNECTORS_DIR": str(directory / "connectors"),
+        "HOLDFAST_PUBLIC_URL": url,
+        "HOLDFAST_EGRESS_ALLOW": urlsplit(provider_url).netloc,
+    }

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from holdfast.demo.node import second_node
 from holdfast.demo.product import Product, Unexpected
 from holdfast.demo.stage import ACCESS_LIFETIME, CLIENT_ID, SERVICE, Stage
 from holdfast.demo.teller import Invitation, Step, Teller
+from holdfast.errors import NoAnswer
 from holdfast.outbound import EgressPolicy, Outbound
 from holdfast.testing.browser import Page
 
@@ -69,6 +72,7 @@ class Story:
             ("The connection is callable", self.callable),
             ("The product uses it", self.used),
             ("The access token expires", self.expired),
+            ("A node is killed in the middle of a refresh", self.killed),
             ("At rest, everything secret is sealed", self.sealed),
             ("The customer disconnects", self.disconnected),
             ("And connects again", self.connected_again),
@@ -149,6 +153,24 @@ class Story:
         _check(asked == issued == 1, f"the provider was asked {asked} times and issued {issued} tokens")
         step.say("It counts as expired a tenth of its life before its end, which is now")
         step.say(f"{CROWD} requests at once: 1 refresh, {CROWD} answers in {milliseconds:.0f} ms")
+
+    async def killed(self, step: Step) -> None:
+        before, path = self.stage.provider.calls["token"], f"{CONNECTION}/validate"
+        async with second_node(self.stage.environment, "refresh.spooled=kill") as node:
+            async with _network(replace(self.stage, url=node.url), self.product) as elsewhere:
+                with contextlib.suppress(NoAnswer):
+                    await elsewhere.ask("POST", path, CUSTOMER)
+            _check(await node.killed(), "the node lives on")
+        asked = self.stage.provider.calls["token"] - before
+        _check(asked == 1, f"the node asked the provider {asked} times")
+        step.say(f"A second node, {node.url}, asks for a new token and is killed by SIGKILL with the answer in hand")
+        began = time.perf_counter()
+        await self.product.ask("POST", path, CUSTOMER)
+        milliseconds = (time.perf_counter() - began) * 1000
+        asked = self.stage.provider.calls["token"] - before
+        _check(asked == 1, f"the provider was asked {asked} times")
+        await self.product.through(SERVICE, "/leads?limit=1", CUSTOMER)
+        step.say(f"The first one finds it on disk and stores it, {milliseconds:.0f} ms: asked 1 time, lost 0")
 
     async def sealed(self, step: Step) -> None:
         kept = await asyncio.to_thread(_contents, self.stage.directory)

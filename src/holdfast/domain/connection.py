@@ -35,18 +35,23 @@ MARGIN, MARGIN_SHARE = 30_000, 10
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """What is known of a stored OAuth credential without opening it. `granted_at` names the consent."""
+    """What is known of a stored OAuth credential without opening it. `granted_at` names the consent.
+
+    `learned_life` (ms): how long its access tokens were seen to live, where the provider does not tell; 0 if unknown.
+    """
 
     granted_at: int
     issued_at: int = 0
     expires_at: int | None = None
     refreshable: bool = False
     refresh_expires_at: int | None = None
+    learned_life: int = 0
 
     @classmethod
-    def of(cls, token: OAuthToken, granted_at: int) -> Grant:
+    def of(cls, token: OAuthToken, granted_at: int, learned_life: int = 0) -> Grant:
         return cls(
             granted_at=granted_at,
+            learned_life=learned_life,
             issued_at=token.issued_at,
             expires_at=token.expires_at,
             refreshable=token.refresh_token is not None,
@@ -56,6 +61,14 @@ class Grant(msgspec.Struct, frozen=True):
     def alive(self, now: int) -> bool:
         """Whether the access token has not expired; an unknown expiry counts as not expired."""
         return self.expires_at is None or self.expires_at > now
+
+    @property
+    def expected_end(self) -> int | None:
+        """When the access token should be replaced at the latest: at its expiry, or, where that is not told, a tenth
+        of a life before it has died so far. None if nothing is known."""
+        if self.expires_at is not None or not self.learned_life:
+            return self.expires_at
+        return self.issued_at + self.learned_life - self.learned_life // MARGIN_SHARE
 
     def fresh(self, now: int, min_valid: int = MARGIN) -> bool:
         """Whether the access token is good for at least `min_valid` ms more.
@@ -68,7 +81,7 @@ class Grant(msgspec.Struct, frozen=True):
     def fresh_until(self, min_valid: int = MARGIN) -> int | None:
         """The last moment at which the access token is `fresh`; None if its end is not known."""
         if self.expires_at is None:
-            return None
+            return self.expected_end
         return self.expires_at - min(min_valid, self.life // MARGIN_SHARE)
 
     @property
@@ -333,10 +346,10 @@ def awaiting_confirmation(connection: Connection, until: int) -> Connection:
 
 def refreshed(connection: Connection, token: OAuthToken, attempt: int) -> Connection:
     """The access token was refreshed, by the attempt of that number; the consent is the same."""
-    granted_at = connection.grant.granted_at if connection.grant else token.issued_at
+    before = connection.grant or Grant(token.issued_at)
     return replace(
         connection,
-        grant=Grant.of(token, granted_at),
+        grant=Grant.of(token, before.granted_at, before.learned_life),
         made_by=attempt,
         unresolved=False,
         validation=None,

@@ -12,8 +12,9 @@ from typing import Any
 from holdfast.domain.credential import OAuthToken, Secret
 from holdfast.domain.exchange import Response
 from holdfast.domain.manifest import path
-from holdfast.domain.manifest.connector import Connector, Expiry, OAuth
+from holdfast.domain.manifest.connector import Connector, OAuth
 from holdfast.errors import GrantDeferred, GrantMisconfigured
+from holdfast.grants import jwt
 from holdfast.grants.lifetime import expiry, seconds_to_wait
 from holdfast.grants.refusal import LATER, raise_for, refusal_in
 
@@ -45,7 +46,7 @@ def read_token(oauth: OAuth, response: Response, now: int, previous: OAuthToken 
         token_type=token_type,
         scope=_scope(answer),
         issued_at=now,
-        expires_at=_expiry(answer, shape.expires, oauth.refresh.access_lifetime, now),
+        expires_at=_access_expiry(oauth, answer, access, now),
         refresh_expires_at=_refresh_expiry(oauth, answer, refresh, now, previous),
     )
 
@@ -119,10 +120,16 @@ def _token_text(value: Any) -> str | None:
     return text if 0 < len(text) <= TOKEN_LIMIT and text == text.encode("utf-8", "ignore").decode() else None
 
 
-def _expiry(answer: Any, word: Expiry | None, lifetime: int | None, now: int) -> int | None:
-    """When it expires (ms), as the answer tells or as the manifest knows (`lifetime`, seconds); None if neither."""
+def _access_expiry(oauth: OAuth, answer: Any, access: str, now: int) -> int | None:
+    """As the answer tells it, as the token itself does, as the manifest knows; None if nobody does."""
+    word = oauth.token.response.expires
     told = expiry(_at(answer, word.path), word.form, now) if word else None
-    return told or (now + lifetime * 1000 if lifetime else None)
+    hinted = jwt.told_expiry(access, now) if word and told is None else None
+    return told or hinted or _after(oauth.refresh.access_lifetime, now)
+
+
+def _after(lifetime: int | None, now: int) -> int | None:
+    return now + lifetime * 1000 if lifetime else None
 
 
 def _refresh_expiry(
@@ -131,6 +138,11 @@ def _refresh_expiry(
     """When the refresh token expires. An answer that tells an unreadable time for it means "never" or is not known;
     one that tells nothing leaves what was known."""
     word = oauth.token.response.refresh_expires
-    told = _expiry(answer, word, oauth.refresh.idle_lifetime if refresh else None, now)
+    told = expiry(_at(answer, word.path), word.form, now) if word else None
+    if told is not None:
+        return told
+    held = refresh or (previous and previous.refresh_token)
+    # Its use begins its idle time anew, also where it stays the same.
+    idle = _after(oauth.refresh.idle_lifetime, now) if held else None
     silent = word is None or _at(answer, word.path) is None
-    return told or (previous.refresh_expires_at if previous and silent else None)
+    return idle or (previous.refresh_expires_at if previous and silent else None)

@@ -28,6 +28,10 @@ class Echo:
         self._kept = b""
         self.found = 0
 
+    def is_clear_of(self, data: bytes) -> bool:
+        """Whether nothing of the secrets is in `data`."""
+        return not any(pattern in data for pattern in self._patterns)
+
     def within(self, data: bytes) -> bytes:
         """`data`, which stands alone, without the secrets."""
         for pattern in self._patterns:

@@ -49,10 +49,11 @@ def forwarded(setup: Setup, asked: Asked, body: bytes | None = None) -> Request:
     url = target(setup, asked.url)
     hosts = _hosts(setup, url)
     headers, query = _common(setup, asked, url)
-    request = Request(asked.method, with_query(url, query) if query else url, headers, body, hosts)
-    if asked.authorization is None:
-        return place(replace(setup, hosts=hosts), replace(request, url=_without_credential(setup, request.url)))
-    return replace(request, headers={**headers, "authorization": asked.authorization})
+    url = with_query(url, query) if query else url
+    if asked.authorization is not None:
+        return Request(asked.method, url, {**headers, "authorization": asked.authorization}, body, hosts)
+    request = Request(asked.method, _without_credential(setup, url), headers, body, hosts)
+    return place(replace(setup, hosts=hosts), request)
 
 
 def target(setup: Setup, text: str) -> str:
@@ -71,7 +72,7 @@ def target(setup: Setup, text: str) -> str:
 def carried(setup: Setup, asked: Asked, request: Request) -> tuple[str, ...]:
     """Everything secret that `request` has on it, however it was put together."""
     if asked.authorization is not None:
-        return tuple(_of_authorization(asked.authorization))
+        return _of_authorization(asked.authorization)
     api = setup.connector.request
     templates = (*(p.value for p in api.auth), *api.headers.values(), *api.query.values())
     named = (found for text in templates for found in template.names(text))
@@ -93,7 +94,7 @@ def _below_base(setup: Setup, path: str) -> str:
     base = setup.connector.request.base_url
     if not base:
         raise RequestHeadersValidationError("This service has no base URL; the downstream URL must be absolute.")
-    return render_url(base, setup.values, setup.hosts).rstrip("/") + path
+    return (render_url(base, setup.values, setup.hosts) if "{" in base else base).rstrip("/") + path
 
 
 def _filled_in(setup: Setup, text: str) -> str:
@@ -123,14 +124,24 @@ def _hosts(setup: Setup, url: str) -> tuple[str, ...]:
 
 
 def _own_hosts(setup: Setup) -> Iterator[str]:
-    """The hosts of the manifest, with this connection's settings in those that have one."""
-    base = setup.connector.request.base_url
-    for url in ([base] if base else []) + url_templates(setup.connector):
-        try:
-            yield urlsplit(render_url(_origin(url), setup.values, setup.hosts)).netloc
-        except ConnectionSettingsError:
-            continue  # a setting that is not filled in leads nowhere
-    yield from setup.connector.hosts
+    """The hosts of the manifest, with this connection's settings in those that have one. Nearly always it is the first,
+    and the manifest is not gone through for more."""
+    connector = setup.connector
+    if connector.request.base_url:
+        yield from _rendered_host(setup, connector.request.base_url)
+    yield from connector.hosts
+    for url in url_templates(connector):
+        yield from _rendered_host(setup, url)
+
+
+def _rendered_host(setup: Setup, url: str) -> Iterator[str]:
+    if "{" not in url:
+        yield urlsplit(url).netloc
+        return
+    try:
+        yield urlsplit(render_url(_origin(url), setup.values, setup.hosts)).netloc
+    except ConnectionSettingsError:
+        return  # a setting that is not filled in leads nowhere
 
 
 def _origin(url: str) -> str:
@@ -168,7 +179,6 @@ def _without_credential(setup: Setup, url: str) -> str:
     return f"{head}{question}{kept}" if kept else head
 
 
-def _of_authorization(value: str) -> Iterator[str]:
-    """A header that carries a credential, and the credential in it."""
-    yield value
-    yield value.partition(" ")[2]
+def _of_authorization(value: str) -> tuple[str, ...]:
+    """The credential in a header's value, with or without a scheme before it (RFC 9110 section 11.4)."""
+    return (value.partition(" ")[2] or value,)

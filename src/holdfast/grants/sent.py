@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 from urllib.parse import quote, quote_plus
@@ -19,6 +20,8 @@ from holdfast.errors import HoldfastError, ProviderError
 
 T = TypeVar("T")
 
+# RFC 3986 section 2.3.
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]+")
 # Shorter values are no secrets, and stand in many a text by chance.
 SHORTEST = 6
 # Of a long value, pieces of this size are looked for: texts are cut to a length before they get here.
@@ -89,6 +92,8 @@ def _pieces(value: str) -> Iterator[str]:
 def forms(value: str) -> tuple[str, ...]:
     """`value` in the codings in which it travels, each once."""
     encoded = base64.b64encode(value.encode("utf-8", "surrogatepass")).decode()
+    if _PLAIN.fullmatch(value):  # as nearly every token is; nothing else writes it otherwise
+        return value, encoded, encoded.translate(_URL_SAFE).rstrip("=")
     quoted = quote(value, safe="", errors="replace"), quote_plus(value, errors="replace")
     url_safe = encoded.translate(_URL_SAFE).rstrip("=")
     escaped = json.dumps(value)[1:-1]

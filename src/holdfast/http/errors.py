@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from holdfast import errors
 from holdfast.errors import HoldfastError
+from holdfast.usecases.steps import NoRedirectUri
 
 log = structlog.get_logger()
 
@@ -69,6 +70,7 @@ TYPE_NAMES: dict[type[HoldfastError], str] = {
     errors.GrantRejected: "OAuthConnectorError",
     errors.RefreshRejected: "OAuthConnectorError",
     errors.GrantMisconfigured: "OAuthConnectorError",
+    errors.ClientRefused: "OAuthConnectorError",
     errors.GrantDeferred: "OAuthConnectorError",
     errors.ProviderError: "OAuthConnectorError",
     errors.NoAnswer: "ConnectorExecutionError",
@@ -77,6 +79,7 @@ TYPE_NAMES: dict[type[HoldfastError], str] = {
     errors.OutcomeUnknown: "OutcomeUnknownError",
     errors.EgressRefused: "ConnectionSettingsError",
     errors.WrongKeyError: "UnauthorizedError",
+    NoRedirectUri: "OAuthRedirectUriError",
     errors.PayloadTooLargeError: "RequestValidationError",
     errors.UnsupportedMediaTypeError: "RequestValidationError",
 }

@@ -213,15 +213,15 @@ class Endpoint:
         self._teller = teller
         self._admin_token = admin_token
         self._once = frozenset(p.param.name for p in operation.parameters if p.param.where == "query")
-        # Most operations take what stands in their path, as it stands there.
-        self._plain = len(operation.parameters) == operation.path.count("{") and all(
-            p.param.where == "path" and p.type is str and p.argument == p.param.name for p in operation.parameters
+        self._headers = frozenset(
+            p.param.name.lower().encode() for p in operation.parameters if p.param.where == "header"
         )
+        self._unsent = _unsent(operation)
 
     async def __call__(self, asgi: AsgiScope, receive: Receive, send: Send) -> None:
         operation = self._operation
         call = Call(self._vault, await self._scope(asgi), self._teller, asgi, receive)
-        arguments = asgi["path_params"] if self._plain else _arguments(asgi, operation.parameters, self._once)
+        arguments = self._arguments(asgi)
         if operation.body:
             name, type_, body = operation.body
             arguments[name] = _decode(await read_json(Request(asgi, receive)), type_, body)
@@ -235,6 +235,14 @@ class Endpoint:
             await _respond(send, status, answer.answer, answer.headers())
         else:
             await _respond(send, operation.status, answer, [])
+
+    def _arguments(self, asgi: AsgiScope) -> dict[str, Any]:
+        """Most requests send nothing beside their path, and are not searched for it."""
+        if self._unsent is None or (self._once and asgi["query_string"]):
+            return _arguments(asgi, self._operation.parameters, self._once)
+        if self._headers and not self._headers.isdisjoint([name for name, _ in asgi["headers"]]):
+            return _arguments(asgi, self._operation.parameters, self._once)
+        return {**asgi["path_params"], **self._unsent}
 
     async def _scope(self, asgi: AsgiScope) -> Scope:
         operation, headers = self._operation, asgi["headers"]
@@ -285,6 +293,16 @@ def single_query(request: Request, names: frozenset[str]) -> dict[str, str]:
             raise RequestValidationError(f"The parameter {name} was sent more than once.")
         found[name] = value
     return found
+
+
+def _unsent(operation: Operation) -> dict[str, Any] | None:
+    """What the handler takes beside the texts of its path if nothing else is sent; None if that cannot be told."""
+    named = [p for p in operation.parameters if p.param.where == "path"]
+    others = [p for p in operation.parameters if p.param.where != "path"]
+    as_they_stand = all(p.type is str and p.argument == p.param.name for p in named)
+    if not as_they_stand or len(named) != operation.path.count("{") or any(p.required for p in others):
+        return None
+    return {p.argument: p.default for p in others}
 
 
 def _arguments(asgi: AsgiScope, parameters: tuple[Parameter, ...], once: frozenset[str]) -> dict[str, Any]:

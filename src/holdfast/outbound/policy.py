@@ -103,14 +103,8 @@ class EgressPolicy:
         Raises EgressRefused for everything but a plain URL to a place that may be called. A host name is not
         resolved here: its addresses are for `check_address`.
         """
-        scheme, host, port, rest = _parts(url)
-        authority = f"[{host}]" if ":" in host else host
-        declared = host_matches(f"{authority}:{port}", hosts)
-        default = DEFAULT_PORTS[scheme] == port
-        if hosts and not declared and not (default and host_matches(authority, hosts)):
-            raise EgressRefused(f"The request may not go to {authority}:{port}.")
-        self._check_place(scheme, host, port, declared=declared)
-        origin = f"{scheme}://{authority}" if default else f"{scheme}://{authority}:{port}"
+        scheme, text, port, rest = _parts(url)
+        host, origin = _allowed(self, scheme, text, port, tuple(hosts))
         return Destination(URL(origin + rest, encoded=True), host, port, origin)
 
     def check_address(self, host: str, address: str, port: int = 443) -> None:
@@ -124,7 +118,8 @@ class EgressPolicy:
         if not any(a.contains(target, port) or a.contains(reached(target), port) for a in self.allowances):
             raise EgressRefused(f"{host} does not lead to a public address.")
 
-    def _check_place(self, scheme: str, host: str, port: int, *, declared: bool) -> None:
+    def check_place(self, scheme: str, host: str, port: int, *, declared: bool) -> None:
+        """Raise EgressRefused unless this may be called; `declared`: the connector names the port."""
         named = self._names(host, port)
         if scheme == "http" and not named:
             raise EgressRefused(f"{host} may be called over https only.")
@@ -139,6 +134,20 @@ class EgressPolicy:
         return any(allowance.names(host, port) for allowance in self.allowances)
 
 
+@lru_cache(maxsize=4096)
+def _allowed(policy: EgressPolicy, scheme: str, text: str, port: int, hosts: tuple[str, ...]) -> tuple[str, str]:
+    """The host that `text` names, and the origin, if it may be called. Only what may is remembered: nearly every call
+    goes to a host that was called before, and nothing of the answer can change."""
+    host = _host(text)
+    authority = f"[{host}]" if ":" in host else host
+    declared = host_matches(f"{authority}:{port}", hosts)
+    default = DEFAULT_PORTS[scheme] == port
+    if hosts and not declared and not (default and host_matches(authority, hosts)):
+        raise EgressRefused(f"The request may not go to {authority}:{port}.")
+    policy.check_place(scheme, host, port, declared=declared)
+    return host, f"{scheme}://{authority}" if default else f"{scheme}://{authority}:{port}"
+
+
 def _allowance(entry: str) -> Allowance:
     try:
         return Allowance.parse(entry)
@@ -149,7 +158,7 @@ def _allowance(entry: str) -> Allowance:
 
 
 def _parts(url: str) -> tuple[str, str, int, str]:
-    """Scheme, host (in one spelling, without brackets), port, and the rest from the path on."""
+    """Scheme, host as it stands there in small letters, port, and the rest from the path on."""
     match = _URL.fullmatch(url)
     if match is None:
         raise EgressRefused("The address is not a plain https URL.")
@@ -158,7 +167,7 @@ def _parts(url: str) -> tuple[str, str, int, str]:
     if port > 65535:
         raise EgressRefused("The address has no valid port.")
     rest = match[4] or ""
-    return scheme, _host(match[2].lower()), port, rest if rest.startswith("/") else f"/{rest}"
+    return scheme, match[2].lower(), port, rest if rest.startswith("/") else f"/{rest}"
 
 
 def _host(text: str) -> str:

@@ -75,7 +75,7 @@ class Cycle(RequestResponseCycle):
 
 def _head(status: int, headers: Headers) -> bytes:
     """The status line and the headers. RuntimeError if one holds a line break, and with it another header."""
-    lines = [STATUS_LINE[status].rstrip(), *map(b": ".join, headers)]
+    lines = [STATUS_LINE[status].removesuffix(b"\r\n"), *map(b": ".join, headers)]
     head = b"\r\n".join(lines) + b"\r\n\r\n"
     if len(head.splitlines()) != len(lines) + 1 or b"\0" in head:
         raise RuntimeError("a header holds a line break or a NUL")

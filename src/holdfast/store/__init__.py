@@ -2,12 +2,14 @@
 
 Every function of these modules takes a `Scope` first and limits its statements to it, then a `Store`. Three
 kinds cannot have one yet and give it instead: the API key that a request brings (`tenants.by_key`), the state or
-token that a browser brings (`flows.spend`, `flows.try_confirmation`), and the job that a worker takes
-(`jobs.take`).
+token that a browser brings (`flows.spend`, `flows.try_confirmation`), and the work that a worker takes
+(`jobs.take`, `due.take`).
 
 - `engine`    the databases: what they must do, SQLite, PostgreSQL, the schema
 - `seal`      the envelope around everything secret
 - `tenants`, `connections` (with `rows` and `attempts`), `flows`, `events`, `journal`, `revocations`   the tables
+- `due`, `expiring`, `lifespan`, `circuits`   when a connection is looked after, when it ends, how long its tokens live,
+  and OAuth clients that are refused
 - `jobs`, `retention`   work to be done by whoever leases it, and how long what only grows is kept
 """
 

@@ -20,7 +20,7 @@ from holdfast.domain.event import EventType
 from holdfast.domain.manifest.connector import Connector
 from holdfast.domain.tenancy import ConsumerScope
 from holdfast.errors import ConflictError, IntegrityError
-from holdfast.store import Store, events, new_id, rows, tenants
+from holdfast.store import Store, due, events, new_id, rows, tenants
 from holdfast.store.engine.database import Row
 from holdfast.store.rows import COLUMNS, KEY, READ, key_of
 from holdfast.store.seal.box import Box
@@ -161,6 +161,7 @@ async def _change_once(
     else:
         await tenants.ensure_consumer(scope, tx)
         after = await _save(scope, tx, held, after, decided.token)
+        await due.plan(scope, tx, connector, before, after)
     await events.announce(scope, tx, connector, before, after, told, now)
     return before, after
 

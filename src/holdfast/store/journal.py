@@ -56,6 +56,12 @@ _NAMES = {entries: [f"{c}_{n}" for n in range(entries) for c in _COLUMNS] for en
 _OF_APPLICATION = """
 SELECT * FROM journal WHERE application_id = :application_id ORDER BY at DESC, id DESC LIMIT :limit"""
 
+# What opens a credential without anybody using the account.
+UNUSED = ("refresh", "redeem", "exchange", "update", "revoke", "after_connect")
+_USED = f"""
+SELECT 1 AS used FROM journal WHERE connection_id = :connection_id AND at >= :since AND application_id = :application_id
+  AND reason NOT IN ({", ".join(f"'{reason}'" for reason in UNUSED)}) LIMIT 1"""
+
 _Called = tuple[str | None, str | None, str | None, int | None]
 _Entry = tuple[str, str, str, str, str, str, int, int, str | None, str | None, str | None, int | None]
 _OPENED: _Called = (None, None, None, None)
@@ -209,3 +215,9 @@ class _File:
 async def recent(scope: Scope, store: Store, limit: int = 1000) -> list[Row]:
     """The entries of the application, the latest first, as far as they have been drained."""
     return await store.q.all(_OF_APPLICATION, application_id=scope.application_id, limit=limit)
+
+
+async def used_since(scope: Scope, store: Store, connection_id: str, since: int) -> bool:
+    """Whether the connection's credential was used at `since` (ms) or later, as far as that has been drained."""
+    row = await store.q.one(_USED, application_id=scope.application_id, connection_id=connection_id, since=since)
+    return row is not None

@@ -42,6 +42,8 @@ KEPT: Final = (
     Kept("jobs", "id", "set_aside_at", 90),
     # A key that comes again after that names a new write.
     Kept("kept_answers", "name", "expires_at", 0),
+    # Of clients that nobody asks with any more; one that is asked with is refused again long before.
+    Kept("circuits", "id", "refused_at", 30),
     # Spent or expired authorizations, for whoever asks the next day what went wrong.
     Kept("flows", "state_mac", "expires_at", 1),
     Kept("confirmations", "token_mac", "expires_at", 1),

@@ -24,11 +24,12 @@ log = structlog.get_logger()
 COLUMNS = (
     "enabled", "settings", "settings_generation", "masks", "secrets_generation", "metadata", "configuration", "choices",
     "credential_generation", "granted_at", "issued_at", "expires_at", "refreshable", "refresh_expires_at",
+    "learned_life",
     "consent_state", "unreadable_at", "revoked_at", "pending_until", "validation", "failure", "retained_until",
     "last_downstream_error_at", "consent", "made_by", "updated_at",
 )  # fmt: skip
-# Nobody need write that a refresh token got no answer: whoever could have may be dead. Once somebody has said that no
-# answer is held it is certain, although the request may still be on its way.
+# Nobody need write that a refresh token got no answer: whoever could have may be dead. Once it is said that none is
+# held it is certain, although the request may still be on its way.
 _UNRESOLVED = """EXISTS (SELECT 1 FROM presentations p
   WHERE p.connection_id = connections.id AND (p.settles_at <= :db_now OR p.outcome IS NOT NULL))"""
 READ = ", ".join(("unified_api", "service_id", "id", *COLUMNS, "created_at", "version", f"{_UNRESOLVED} AS unresolved"))
@@ -116,6 +117,7 @@ def facts(scope: ConsumerScope, told: Connection, box: Box) -> dict[str, Any]:
         "expires_at": grant.expires_at if grant else None,
         "refreshable": bool(grant and grant.refreshable),
         "refresh_expires_at": grant.refresh_expires_at if grant else None,
+        "learned_life": grant.learned_life if grant else 0,
         "consent_state": told.consent_state,
         "unreadable_at": told.unreadable_at,
         "revoked_at": told.revoked_at,
@@ -164,6 +166,7 @@ def _grant(row: Row) -> Grant | None:
         expires_at=row["expires_at"],
         refreshable=bool(row["refreshable"]),
         refresh_expires_at=row["refresh_expires_at"],
+        learned_life=row["learned_life"],
     )
 
 

@@ -39,19 +39,21 @@ async def endings(scope: Scope, vault: Vault) -> list[Held]:
     return [_endable(vault, found) for found in await deletion.held(scope, vault.store)]
 
 
-async def delete(scope: Scope, vault: Vault, *, keep_grants: bool = False) -> None:
+async def delete(scope: Scope, vault: Vault, *, keep_grants: bool = False) -> bool:
     """Deletes the application with everything it owns; its grants end at their providers unless they are kept.
 
-    EntityNotFoundError if there is no such application.
+    False if a worker has to finish it. EntityNotFoundError if there is no such application.
     """
     async with vault.store.transaction() as tx:
         await tenants.application(scope, tx)
-        if keep_grants or await _is_idle(scope, vault, tx):
+        at_once = keep_grants or await _is_idle(scope, vault, tx)
+        if at_once:
             await tenants.delete_application(scope, tx)
         elif not await deletion.begin(scope, tx):
             raise EntityNotFoundError("application", scope.application_id)
     vault.recent.forget(scope.application_id)
     vault.bell.ring(deletion.KIND)
+    return at_once
 
 
 async def work(vault: Vault, job: Job) -> None:

@@ -38,8 +38,6 @@ log = structlog.get_logger()
 
 # Seconds until each further try; after the last one the outcome is "unreachable". A day, together.
 DELAYS = (30, 120, 600, 3600, 4 * 3600, 18 * 3600)
-# The longest wait that a provider may ask for (seconds), so that a careless Retry-After is no way out.
-LONGEST_RETRY_AFTER = 3600
 
 
 async def drop_grant(scope: ConsumerScope, vault: Vault, about: Subject, decide: Decide) -> Ended:
@@ -220,7 +218,8 @@ async def _put_off(vault: Vault, revocation: Revocation, error: GrantDeferred) -
         await _settle(vault, revocation, "unreachable", error.status)
         return
     # A provider may ask for more time than we give it, not for less: it would use up the tries of a day in a minute.
-    seconds = max(DELAYS[tried - 1], min(error.retry_after or 0, LONGEST_RETRY_AFTER))
+    # How long at most, is decided where it is read (`grants.lifetime.WAIT_LIMIT`): a careless one is no way out.
+    seconds = max(DELAYS[tried - 1], error.retry_after or 0)
     reason = type(error).__name__ if error.status is None else f"status {error.status}"
     await revocations.postpone(revocation.scope, vault.store, revocation, seconds * 1000, reason, error.status)
 

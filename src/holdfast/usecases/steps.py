@@ -20,6 +20,10 @@ class FetchedAhead(RequestValidationError):
     """This link does something; it is opened, not fetched ahead."""
 
 
+class NoRedirectUri(OAuthRedirectUriError):
+    """The link does not say where the browser goes afterwards."""
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """How a link is opened.
@@ -140,8 +144,10 @@ def return_target(vault: Vault, app: Application, redirect_uri: str | None, *, r
     """
     if redirect_uri in app.redirect_uris or redirect_uri == vault.callback_page:
         return redirect_uri or ""
-    if redirect_uri or required:
+    if redirect_uri:
         raise OAuthRedirectUriError()
+    if required:
+        raise NoRedirectUri()
     if not app.redirect_uris:
         raise OAuthRedirectUriError("The application has no redirect URI; name one, or register a default.")
     return app.redirect_uris[0]

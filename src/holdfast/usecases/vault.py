@@ -15,6 +15,7 @@ from holdfast.store.spool import Spool
 from holdfast.usecases.bell import Bell
 from holdfast.usecases.flight import Flights
 from holdfast.usecases.pace import Pace
+from holdfast.usecases.pauses import Pauses
 from holdfast.usecases.recent import Recent
 
 
@@ -44,6 +45,7 @@ class Vault:
     flights: Flights
     recent: Recent
     bell: Bell
+    pauses: Pauses
     locks: Locks
     spool: Spool
     terms: Terms = field(default_factory=Terms)

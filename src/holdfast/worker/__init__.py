@@ -1,4 +1,6 @@
-"""Work that no request waits for, taken from the queue of `store.jobs`: a loop for each kind, in every process.
+"""Work that no request waits for: a loop for each kind, in every process.
+
+Jobs come from the queue of `store.jobs`; connections that are due (`store.due`) are their own queue.
 
 - `kinds`    what kinds there are, how much of each at once, and the periodic ones
 - `loop`     takes what is due, within the shares of providers and applications; waits without polling busily
@@ -17,15 +19,17 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from holdfast.usecases.vault import Vault
-from holdfast.worker.kinds import KINDS, Kind
+from holdfast.worker.kinds import KINDS, Kind, Rounds
 from holdfast.worker.loop import Loop
+
+__all__ = ["KINDS", "Kind", "Rounds", "drain", "running"]
 
 # Seconds that what is under way may still take when the process ends: longer than one call to a provider.
 GRACE: Final = 12.0
 
 
 @asynccontextmanager
-async def running(vault: Vault, kinds: Sequence[Kind] = KINDS, grace: float = GRACE) -> AsyncIterator[None]:
+async def running(vault: Vault, kinds: Sequence[Kind | Rounds] = KINDS, grace: float = GRACE) -> AsyncIterator[None]:
     """Works as long as the block lasts. Then takes nothing more, waits `grace` seconds, and gives the rest back."""
     loops = [Loop(vault, kind) for kind in kinds]
     tasks = [asyncio.create_task(loop.run()) for loop in loops]
@@ -35,6 +39,6 @@ async def running(vault: Vault, kinds: Sequence[Kind] = KINDS, grace: float = GR
         await asyncio.gather(*(loop.stop(task, grace) for loop, task in zip(loops, tasks, strict=True)))
 
 
-async def drain(vault: Vault, kinds: Sequence[Kind] = KINDS) -> int:
+async def drain(vault: Vault, kinds: Sequence[Kind | Rounds] = KINDS) -> int:
     """Does what is due now, and what falls due meanwhile; how many jobs were taken."""
     return sum([await Loop(vault, kind).drain() for kind in kinds])

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Coroutine
 from secrets import SystemRandom
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from prometheus_client import Gauge
 
 from holdfast.errors import Unavailable
-from holdfast.store import jobs
+from holdfast.store import due, jobs
+from holdfast.store.due import Due
 from holdfast.store.jobs import Busy, Job
 from holdfast.usecases.vault import Vault
-from holdfast.worker.kinds import Kind
-from holdfast.worker.perform import perform
+from holdfast.worker.kinds import Kind, Rounds
+from holdfast.worker.perform import look_after, perform
 
 log = structlog.get_logger()
 
@@ -36,11 +38,11 @@ _random = SystemRandom()
 class Loop:
     """Works on one kind, in tasks of its own."""
 
-    def __init__(self, vault: Vault, kind: Kind) -> None:
+    def __init__(self, vault: Vault, kind: Kind | Rounds) -> None:
         self._vault = vault
         self._kind = kind
-        self._running: dict[asyncio.Task[None], Job] = {}
-        self._armed = kind.period is None
+        self._running: dict[asyncio.Task[None], Job | Due] = {}
+        self._armed = isinstance(kind, Rounds) or kind.period is None
         self._stopped = False
 
     async def run(self) -> None:
@@ -87,32 +89,42 @@ class Loop:
         """Starts what is due and has a place; how many."""
         taken = 0
         while len(self._running) < self._kind.places and not self._stopped:
-            job = await jobs.take(self._vault.store, self._kind.name, self._busy())
-            if job is None:
+            task = await self._started()
+            if task is None:
                 break
-            self._start(job)
             taken += 1
         return taken
 
-    def _start(self, job: Job) -> None:
-        task = asyncio.create_task(perform(self._vault, self._kind, job))
-        self._running[task] = job
+    async def _started(self) -> asyncio.Task[None] | None:
+        """Takes what has waited longest and may begin, and begins it; None if there is nothing."""
+        vault, kind = self._vault, self._kind
+        if isinstance(kind, Rounds):
+            connection = await due.take(vault.store, [*self._busy_lanes(), *vault.pauses.now()])
+            return self._start(connection, look_after(vault, kind, connection)) if connection else None
+        job = await jobs.take(vault.store, kind.name, self._busy(kind))
+        return self._start(job, perform(vault, kind, job)) if job else None
+
+    def _start(self, item: Job | Due, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._running[task] = item
         RUNNING.labels(self._kind.name).inc()
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._running[task]
         RUNNING.labels(self._kind.name).dec()
         self._vault.bell.ring(self._kind.name)
 
-    def _busy(self) -> Busy:
+    def _busy(self, kind: Kind) -> Busy:
         """Who has enough places already: one provider that stalls, or one application with much to do."""
-        lanes = Counter(job.lane for job in self._running.values())
-        applications = Counter(job.scope.application_id for job in self._running.values() if job.scope)
-        return Busy(
-            sorted(lane for lane, held in lanes.items() if held >= self._kind.lane_share),
-            sorted(id for id, held in applications.items() if held >= self._kind.application_share),
-        )
+        applications = Counter(item.scope.application_id for item in self._running.values() if item.scope)
+        crowded = sorted(id for id, held in applications.items() if held >= kind.application_share)
+        return Busy(self._busy_lanes(), crowded)
+
+    def _busy_lanes(self) -> list[str]:
+        lanes = Counter(item.lane for item in self._running.values())
+        return sorted(lane for lane, held in lanes.items() if held >= self._kind.lane_share)
 
     async def _rest(self, seconds: float) -> None:
         """Until the bell rings, or `seconds` have passed on the vault's clock."""

@@ -14,10 +14,11 @@ from typing import Final
 import structlog
 
 from holdfast.errors import ConflictError, IntegrityError, Unavailable
-from holdfast.store import jobs
+from holdfast.store import due, jobs
+from holdfast.store.due import Due
 from holdfast.store.jobs import LEASE, Job
 from holdfast.usecases.vault import Vault
-from holdfast.worker.kinds import Kind
+from holdfast.worker.kinds import Kind, Rounds
 
 log = structlog.get_logger()
 
@@ -42,6 +43,24 @@ async def perform(vault: Vault, kind: Kind, job: Job) -> None:
         log.warning("job_waits", kind=job.kind, job=job.id, reason=str(error))
     finally:
         beating.cancel()
+
+
+async def look_after(vault: Vault, rounds: Rounds, connection: Due) -> None:
+    """Does what is due of a connection. Raises nothing but the cancellation of this very task.
+
+    Whatever is not settled is due again when the claim runs out, which is longer than any of it takes.
+    """
+    try:
+        await rounds.work(vault, connection)
+    except asyncio.CancelledError:
+        with contextlib.suppress(Unavailable):
+            await asyncio.shield(due.give_back(connection.scope, vault.store, connection))
+        raise
+    except Unavailable as error:
+        log.warning("upkeep_waits", connection=connection.id, service=connection.service_id, reason=str(error))
+    except Exception as error:
+        # A traceback would quote what the connection holds.
+        log.error("upkeep_failed", connection=connection.id, service=connection.service_id, error=type(error).__name__)
 
 
 async def _settled(vault: Vault, kind: Kind, job: Job) -> None:

@@ -178,8 +178,11 @@ class Refresh(Word, frozen=True, kw_only=True):
         longer, `family` ends the whole grant if it is used again. Where nobody knows, say `strict`
     grace: how long `grace` lasts
     not_before_expiry: a refresh is refused while the token has more than this to live
-    access_lifetime: the lifetime of an access token whose answer does not tell it
-    idle_lifetime: how long a refresh token lives without being used
+    access_lifetime: the lifetime of an access token whose answer does not tell it, and that does not tell it itself
+        (`exp` of a JWT). Where nobody does, a token serves until the service says 401, and how long it lived is
+        remembered for the connection
+    idle_lifetime: how long a refresh token lives without being used. It is used before that, at half of it, though
+        nobody uses the connection; one that its provider tells (`response.refresh_expires`) is kept alive likewise
     """
 
     url: UrlTemplate | None = None

@@ -11,7 +11,7 @@ from holdfast.http.errors import type_name
 from holdfast.http.pages.forms import HiddenSender, StalePage
 from holdfast.http.pages.sentences import Said
 from holdfast.http.pages.sheet import page
-from holdfast.usecases.steps import FetchedAhead
+from holdfast.usecases.steps import FetchedAhead, NoRedirectUri
 
 # The closest listed ancestor counts.
 SAID: dict[type[HoldfastError], Said] = {
@@ -20,6 +20,7 @@ SAID: dict[type[HoldfastError], Said] = {
     FetchedAhead: "ahead",
     errors.CallerError: "invalid_link",
     errors.OAuthRedirectUriError: "nowhere",
+    NoRedirectUri: "invalid_link",
     errors.InvalidStateError: "overtaken",
     errors.ConsumerError: "settings",
     errors.ConnectorCredentialsError: "failed",

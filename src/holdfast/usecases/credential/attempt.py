@@ -20,6 +20,7 @@ import structlog
 from holdfast import failpoints
 from holdfast.domain.tenancy import ConsumerScope
 from holdfast.errors import (
+    ClientRefused,
     ConnectorCredentialsError,
     GrantRejected,
     HoldfastError,
@@ -34,6 +35,7 @@ from holdfast.store.connections import Stored
 from holdfast.store.engine.locks import Lock
 from holdfast.store.presentations import Claim
 from holdfast.store.spool import About
+from holdfast.usecases.credential import circuit
 from holdfast.usecases.credential.failure import REFRESHES, note
 from holdfast.usecases.credential.insist import insist
 from holdfast.usecases.credential.keep import keep_refreshed
@@ -109,10 +111,10 @@ async def attempt(
     await failpoints.at("refresh.claimed")
     once = Once(vault, await vault.store.box(scope), one.about(), ready=one.present)
     async with _alive(one):
-        outcome = await _ask(one, stored, once)
-        if isinstance(outcome.error, NotSent):
+        outcome = await circuit.through(scope, vault, subject, lambda: _ask(one, stored, once))
+        if isinstance(outcome.error, NotSent | ClientRefused):
             await _take_back(one)
-            return None
+            return None if isinstance(outcome.error, NotSent) else outcome
         if outcome.error is not None:
             outcome = await _end(one, outcome.error)
     once.drop()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Literal
 
 import structlog
+from msgspec.structs import replace
 from prometheus_client import Counter
 
 from holdfast import failpoints
@@ -17,6 +18,7 @@ from holdfast.domain.connection import COOLDOWN, COOLDOWN_LIMIT, Connection, Ref
 from holdfast.domain.event import EventType
 from holdfast.domain.tenancy import ConsumerScope, Integration
 from holdfast.errors import (
+    ClientRefused,
     ConsumerError,
     GrantDeferred,
     GrantMisconfigured,
@@ -73,6 +75,23 @@ async def note(
         return Outcome(subject.with_connection(after))
     if not isinstance(error, ConsumerError):  # who must fill in a form is told so by name
         error = answer(failure, after.retained_until if after else 0, now)
+    return Outcome(subject.with_connection(after), error=error)
+
+
+async def note_spared(scope: ConsumerScope, vault: Vault, subject: Held, error: ClientRefused) -> Outcome:
+    """The provider was not asked, because it refuses everybody's client. A connection whose token has ended says so
+    once, like one that was refused itself; no pause of its own keeps it from trying when the client is taken again."""
+    asked, now = subject.connection, vault.clock.now()
+    if asked.failure is not None or asked.grant is None or asked.grant.alive(now):
+        return Outcome(subject, error=error)
+    failure = replace(_failure(error, subject.integration, now), until=now)
+
+    def decide(before: Connection | None) -> Change | None:
+        if before is None or not before.same_grant(asked) or before.failure is not None:
+            return None
+        return Change(refresh_failed(before, failure), announce=_first_failure(before))
+
+    _, after = await connections.change(scope, vault.store, subject.connector, subject.unified_api, decide)
     return Outcome(subject.with_connection(after), error=error)
 
 

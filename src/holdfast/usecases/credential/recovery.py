@@ -13,7 +13,7 @@ import structlog
 from holdfast import failpoints
 from holdfast.domain.event import EventType
 from holdfast.errors import Unavailable
-from holdfast.store import connections, events, silence
+from holdfast.store import connections, due, events, silence
 from holdfast.store.presentations import Sender
 from holdfast.store.silence import Loss
 from holdfast.store.spool import Entry
@@ -72,6 +72,7 @@ async def _tell(vault: Vault, loss: Loss) -> None:
         if not await silence.tell(tx, loss) or held is None or held.id != loss.connection_id:
             return
         told: list[EventType] = [] if held.failure else ["vault.connection.token_refresh.pending"]
+        await due.plan(loss.scope, tx, connector, None, held)
         await events.announce(loss.scope, tx, connector, held, held, told, vault.clock.now())
     LOST.inc()
     log.warning("refresh_unanswered", connection=loss.connection_id, service=loss.service_id, attempt=loss.attempt)

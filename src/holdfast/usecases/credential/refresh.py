@@ -19,8 +19,9 @@ from holdfast.grants.token import GRANTS
 from holdfast.store import connections, presentations
 from holdfast.store.connections import Stored
 from holdfast.store.engine.locks import Lock
+from holdfast.usecases.credential import circuit
 from holdfast.usecases.credential.attempt import attempt
-from holdfast.usecases.credential.failure import answer
+from holdfast.usecases.credential.failure import answer, note_spared
 from holdfast.usecases.credential.obtain import Outcome
 from holdfast.usecases.credential.spooled import take_up
 from holdfast.usecases.subject import Granted, Subject
@@ -95,10 +96,13 @@ async def _refresh(scope: ConsumerScope, vault: Vault, asked: Granted) -> Outcom
         if (known := _known(asked, stored, vault.clock.now())) is not None:
             return known
         assert stored is not None  # or it would be known
+        held = asked.holding(stored.connection)
+        if refused := await circuit.refusal(scope, vault, held):
+            return await note_spared(scope, vault, held, refused)
         lock = await vault.locks.take(stored.connection.id)
         if lock is not None:
             try:
-                outcome = await _under_lock(scope, vault, asked.holding(stored.connection).granted(), stored, lock)
+                outcome = await _under_lock(scope, vault, held.granted(), stored, lock)
             finally:
                 await lock.give_back()
             if outcome is not None:

@@ -24,6 +24,7 @@ from holdfast.grants.sent import Sent
 from holdfast.store import connections
 from holdfast.store.connections import Change, Stored
 from holdfast.usecases.credential.downstream import Watch, note
+from holdfast.usecases.credential.lifespan import learn, tell_dead
 from holdfast.usecases.credential.refresh import can_be_refreshed, is_fresh, refresh
 from holdfast.usecases.credential.setup import setup_with
 from holdfast.usecases.subject import Held, Subject, require_enabled
@@ -82,6 +83,7 @@ async def use_again(scope: ConsumerScope, vault: Vault, used: Held, purpose: Pur
 
     Many calls are refused with one token: who finds that it has been refreshed meanwhile takes the new one.
     """
+    await tell_dead(scope, vault, used)
     await refresh(scope, vault, used.granted(), force=True)
     held, stored = await _admitted(scope, vault, used, purpose)
     return held, await opened(scope, vault, held, stored, purpose)
@@ -103,8 +105,11 @@ async def call(
         grant = held.connection.grant
         if grant is None or error.code != DEAD_TOKEN or not can_be_refreshed(held.granted()):
             raise
-    held, credential = await use_again(scope, vault, held, purpose)
-    return await _run(scope, vault, held, credential, flow)
+    dead, died_at = held, vault.clock.now()
+    held, credential = await use_again(scope, vault, dead, purpose)
+    answer = await _run(scope, vault, held, credential, flow)
+    await learn(scope, vault, dead, held, died_at)
+    return answer
 
 
 async def _run(

@@ -3,6 +3,7 @@
 - `applications`  the products that use this vault
 - `api_keys`      what they authenticate with, and where each key reaches
 - `deletion`      what ends with an application, and its end
+- `expiring`      connections that end soon
 - `integrations`  the connectors that they offer, each with the application's own OAuth client
 - `nodes`         those that died in the middle of a refresh
 - `policies`      what their proxy lets through
@@ -24,6 +25,7 @@ from holdfast.usecases.manage.applications import (
     update_application,
 )
 from holdfast.usecases.manage.deletion import EndingData, delete_application, endings
+from holdfast.usecases.manage.expiring import ExpiringData, expiring_connections
 from holdfast.usecases.manage.integrations import (
     IntegrationChange,
     IntegrationData,
@@ -42,6 +44,7 @@ __all__ = [
     "BoundConnection",
     "CreatedApplication",
     "EndingData",
+    "ExpiringData",
     "IntegrationChange",
     "IntegrationData",
     "KeyBounds",
@@ -60,6 +63,7 @@ __all__ = [
     "every_application",
     "every_integration",
     "every_key",
+    "expiring_connections",
     "forget_node",
     "one_application",
     "one_integration",

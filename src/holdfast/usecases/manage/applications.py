@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from holdfast.domain.tenancy import Application, Confirmation
 from holdfast.errors import RequestValidationError
-from holdfast.store import Store, tenants
+from holdfast.store import Store, circuits, tenants
 from holdfast.usecases import api_keys
 from holdfast.usecases.manage import words
 from holdfast.usecases.manage.scope import change, operator
@@ -27,6 +27,10 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 UNCONFIRMED = (
     "{count} application(s) with confirmation off: whoever passes on a connect link gets the account of whoever "
     "opens it."
+)
+REFUSED = (
+    "{count} OAuth client(s) refused by the service, so no connection of the integration is refreshed: "
+    "`holdfast integrations list` tells which."
 )
 
 
@@ -151,6 +155,8 @@ def _name(name: str) -> str:
 
 
 async def warnings(vault: Vault) -> list[str]:
-    """What the operator should change about the applications. Unavailable if the database does not answer."""
-    found = await vault.recent.get(("unconfirmed",), lambda: tenants.unconfirmed(vault.store), "")
-    return [UNCONFIRMED.format(count=found)] if found else []
+    """What the operator should change. Names nobody. Unavailable if the database does not answer."""
+    unconfirmed = await vault.recent.get(("unconfirmed",), lambda: tenants.unconfirmed(vault.store), "")
+    refused = await vault.recent.get(("refused",), lambda: circuits.count(vault.store), "")
+    found = ((UNCONFIRMED, unconfirmed), (REFUSED, refused))
+    return [text.format(count=count) for text, count in found if count]

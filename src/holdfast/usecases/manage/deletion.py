@@ -30,9 +30,9 @@ async def endings(vault: Vault, application_id: str) -> list[EndingData]:
     ]
 
 
-async def delete_application(vault: Vault, application_id: str, *, keep_grants: bool = False) -> None:
+async def delete_application(vault: Vault, application_id: str, *, keep_grants: bool = False) -> bool:
     """Deletes the application with everything it owns; its grants end at their providers unless they are kept.
 
-    EntityNotFoundError.
+    False if a worker has to finish it. EntityNotFoundError.
     """
-    await deletion.delete(operator(application_id), vault, keep_grants=keep_grants)
+    return await deletion.delete(operator(application_id), vault, keep_grants=keep_grants)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Annotated
 
 import msgspec
@@ -14,9 +15,9 @@ from holdfast.domain.connection import IntegrationState, integration_state
 from holdfast.domain.credential import Client, Secret
 from holdfast.domain.form import pasted
 from holdfast.domain.manifest.connector import Connector
-from holdfast.domain.tenancy import Integration, IntegrationSecrets
+from holdfast.domain.tenancy import Integration, IntegrationSecrets, Scope
 from holdfast.errors import IntegrityError, RequestValidationError
-from holdfast.store import Store, integrations, tenants
+from holdfast.store import Store, circuits, integrations, tenants
 from holdfast.usecases.manage import words
 from holdfast.usecases.manage.scope import change, not_found, operator
 from holdfast.usecases.states import callback_context, callback_url
@@ -42,6 +43,13 @@ class IntegrationChange(msgspec.Struct, frozen=True, kw_only=True):
         return any(given is not UNSET for given in (self.client_id, self.client_secret, self.settings))
 
 
+class RefusedClient(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """An OAuth client that its provider refuses."""
+
+    since: Annotated[int, words.REFUSED_SINCE]
+    code: Annotated[str | UnsetType, words.REFUSED_CODE] = UNSET
+
+
 class IntegrationData(msgspec.Struct, kw_only=True):
     """An integration; secrets are told by whether they are set."""
 
@@ -54,6 +62,7 @@ class IntegrationData(msgspec.Struct, kw_only=True):
     scopes: Annotated[list[str] | None, words.SCOPES]
     settings_set: Annotated[list[str], words.SETTINGS_SET]
     redirect_uri: Annotated[str | None, words.REDIRECT_URI]
+    client_refused: Annotated[RefusedClient | UnsetType, words.CLIENT_REFUSED] = UNSET
 
 
 async def put_integration(
@@ -86,10 +95,11 @@ async def put_integration(
 
 async def one_integration(vault: Vault, application_id: str, unified_api: str, service_id: str) -> IntegrationData:
     """One integration, without its secrets. EntityNotFoundError."""
-    found = await integrations.one(operator(application_id), vault.store, unified_api, service_id)
+    scope = operator(application_id)
+    found = await integrations.one(scope, vault.store, unified_api, service_id)
     if found is None or not vault.catalog.offers(unified_api, service_id):
         raise await not_found(vault, application_id, "integration", f"{unified_api}+{service_id}")
-    return _data(vault, found)
+    return _data(vault, found, await _refused(scope, vault))
 
 
 async def every_integration(vault: Vault, application_id: str) -> list[IntegrationData]:
@@ -100,7 +110,8 @@ async def every_integration(vault: Vault, application_id: str) -> list[Integrati
     scope = operator(application_id)
     await tenants.application(scope, vault.store)
     found = await integrations.of_application(scope, vault.store)
-    return [_data(vault, one) for named, one in found.items() if vault.catalog.offers(*named)]
+    refused = await _refused(scope, vault)
+    return [_data(vault, one, refused) for named, one in found.items() if vault.catalog.offers(*named)]
 
 
 async def delete_integration(vault: Vault, application_id: str, unified_api: str, service_id: str) -> None:
@@ -166,7 +177,20 @@ def _text(name: str, given: str | None) -> str | None:
     return value or None
 
 
-def _data(vault: Vault, found: Integration) -> IntegrationData:
+async def _refused(scope: Scope, vault: Vault) -> Mapping[tuple[str, str], RefusedClient]:
+    """The clients of the application that are refused, by (unified_api, service_id), the last one of each."""
+    opened = sorted(await circuits.opened(scope, vault.store), key=lambda circuit: circuit.refused_at)
+    return {
+        (one.client.unified_api, one.client.service_id): RefusedClient(
+            since=one.opened_at or one.refused_at, code=one.code or UNSET
+        )
+        for one in opened
+    }
+
+
+def _data(
+    vault: Vault, found: Integration, refused: Mapping[tuple[str, str], RefusedClient] = MappingProxyType({})
+) -> IntegrationData:
     """How an integration is told to the operator, with the redirect URI to register at the provider."""
     connector = vault.catalog.get(found.unified_api, found.service_id)
     return IntegrationData(
@@ -179,6 +203,7 @@ def _data(vault: Vault, found: Integration) -> IntegrationData:
         scopes=list(found.scopes) if found.scopes is not None else None,
         settings_set=sorted(found.settings_set),
         redirect_uri=_redirect_uri(vault, found, connector),
+        client_refused=refused.get((found.unified_api, found.service_id), UNSET),
     )
 
 

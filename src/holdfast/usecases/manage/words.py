@@ -40,4 +40,10 @@ HAS_CLIENT_SECRET = Meta(description="Whether its secret is set.")
 SCOPES = Meta(description="OAuth scopes to ask the consumer for; null asks for the connector's own.")
 SETTINGS = Meta(description="Values of the connector's settings that the application fills in; null clears one.")
 SETTINGS_SET = Meta(description="Settings of the connector that are filled in.")
+CLIENT_REFUSED = Meta(
+    description="There while the provider refuses the OAuth client of every connection that is refreshed: correct the "
+    "client. Where consumers bring their own clients, the one that was refused last."
+)
+REFUSED_SINCE = Meta(description="Since when, in milliseconds since the epoch.")
+REFUSED_CODE = Meta(description="The provider's error code, where it gave one.")
 REDIRECT_URI = Meta(description="What to register at the provider as the client's redirect URI.")

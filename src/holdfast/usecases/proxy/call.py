@@ -36,11 +36,12 @@ from holdfast.errors import (
 from holdfast.grants.call import says_token_is_dead
 from holdfast.grants.echo import Echo
 from holdfast.grants.forward import Asked, carried, forwarded, needs_body
+from holdfast.usecases.credential import lifespan
 from holdfast.usecases.credential.downstream import REQUESTS, UNREACHABLE, note
 from holdfast.usecases.credential.refresh import can_be_refreshed
 from holdfast.usecases.credential.setup import setup_with
 from holdfast.usecases.credential.use import PROXY, admitted, use, use_again
-from holdfast.usecases.proxy.pacing import heed, learn
+from holdfast.usecases.proxy.pacing import TOO_MANY, heed, learn
 from holdfast.usecases.subject import Held, Subject, policy_of
 from holdfast.usecases.vault import Vault
 
@@ -109,12 +110,15 @@ class Proxying:
         held, credential = await self._used()
         await self._send(held, credential)
         if await self._is_refused(held):
+            refused, died_at = held, self._vault.clock.now()
             renewed = await self._renewed(held)
             if renewed is not None:
                 await self._close()
                 _replayed.inc()
                 held, credential = renewed
                 await self._send(held, credential)
+                if self.answer.status < 400:
+                    await lifespan.learn(self._scope, self._vault, refused, held, died_at)
         await self._told(held)
 
     async def end(self) -> None:
@@ -176,11 +180,12 @@ class Proxying:
             return False
         if 0 <= self._vault.clock.now() - grant.issued_at < JUST_GRANTED:
             return False
-        head = Response(self.answer.status, _joined(self.answer.headers), b"")
+        status, says_so = self.answer.status, held.connector.request.expired.statuses
+        if status in says_so or not needs_body(self.known, status):
+            return status in says_so
+        head = Response(status, _joined(self.answer.headers), b"")
         if says_token_is_dead(self.known, head):
             return True
-        if not needs_body(self.known, head.status):
-            return False
         return says_token_is_dead(self.known, Response(head.status, head.headers, await self._look_ahead()))
 
     async def _look_ahead(self) -> bytes:
@@ -205,7 +210,8 @@ class Proxying:
         """What the answer shows of the service, and of how it wants to be treated."""
         status = self.answer.status
         _passed.inc()
-        learn(self._vault, held, self.endpoint, status, _joined(self.answer.headers))
+        if status == TOO_MANY or held.connector.request.rate_limit is not None:
+            learn(self._vault, held, self.endpoint, status, _joined(self.answer.headers))
         await self._saw(held, down=status in UNREACHABLE)
 
     async def _saw(self, held: Held, *, down: bool) -> None:
@@ -240,6 +246,8 @@ class Passed:
         """Those that pass; `bodiless` if the caller's own method lets no body come back."""
         call = self._call
         passed = passing.back(self.status, call.answer.headers, call.request.url, bodiless=bodiless)
+        if self._echo.is_clear_of(b"\n".join([value for _, value in passed])):
+            return passed
         return [(name, self._echo.within(value)) for name, value in passed]
 
     async def pieces(self) -> AsyncIterator[bytes]:

@@ -72,6 +72,8 @@ CREATE TABLE consumers (
 -- or the consent that stored this very credential, which tells a lost acknowledgement from a lost race.
 -- attempt: counts the claims to refresh it, and never goes back. attempt_state: 'claimed', or 'sent' once the refresh
 -- token may have left. lease_owner, lease_until: which process has the claim, and until when, by the database's clock.
+-- learned_life: how long its access tokens were seen to live (ms), where the provider does not tell.
+-- due_at: when the worker looks after it, though nobody may be using it; NULL is never.
 CREATE TABLE connections (
   application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
   consumer_id TEXT NOT NULL,
@@ -94,6 +96,8 @@ CREATE TABLE connections (
   expires_at BIGINT,
   refreshable BOOLEAN NOT NULL,
   refresh_expires_at BIGINT,
+  learned_life BIGINT NOT NULL DEFAULT 0,
+  due_at BIGINT,
   consent_state TEXT NOT NULL,
   unreadable_at BIGINT NOT NULL,
   revoked_at BIGINT NOT NULL,
@@ -113,7 +117,8 @@ CREATE TABLE connections (
   lease_until BIGINT NOT NULL DEFAULT 0,
   PRIMARY KEY (application_id, consumer_id, unified_api, service_id)
 );
-CREATE INDEX connections_by_expiry ON connections (expires_at) WHERE refreshable;
+-- By service, so that the head of each one's queue is one step into the index, however long the others' are.
+CREATE INDEX connections_due ON connections (service_id, due_at) WHERE due_at IS NOT NULL;
 
 -- Each time that a refresh token was given to its provider, until the connection has another credential: what an attempt
 -- leaves behind when its process dies. settles_at: from then on the provider acts on it no more. outcome: 'none' if the

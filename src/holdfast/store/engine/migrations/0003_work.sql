@@ -45,6 +45,27 @@ CREATE TABLE revocations (
 CREATE INDEX revocations_by_connection ON revocations (application_id, connection_id, created_at);
 CREATE INDEX revocations_by_time ON revocations (created_at);
 
+-- OAuth clients that their provider refuses, until it takes them again. client: '' is the integration's own, else a hash
+-- of a consumer's. integration: the version that was refused; under another one the row says nothing. connection_id: whose
+-- refresh was refused first, for that one alone may be to blame. opened_at: since when nobody but a probe asks, NULL while
+-- it was only that one; probe_at: when the next may.
+CREATE TABLE circuits (
+  id TEXT NOT NULL UNIQUE,
+  application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
+  unified_api TEXT NOT NULL,
+  service_id TEXT NOT NULL,
+  client TEXT NOT NULL,
+  integration BIGINT NOT NULL,
+  connection_id TEXT NOT NULL,
+  said TEXT NOT NULL,
+  code TEXT,
+  status BIGINT,
+  refused_at BIGINT NOT NULL,
+  opened_at BIGINT,
+  probe_at BIGINT NOT NULL,
+  PRIMARY KEY (application_id, unified_api, service_id, client)
+);
+
 -- The number of the last event of an application. Its row is what makes one event wait for the other.
 CREATE TABLE event_numbers (
   application_id TEXT PRIMARY KEY REFERENCES applications (id) ON DELETE CASCADE,
