@@ -27,7 +27,7 @@ async def _late(site: Site, rotation: RotationMode, seconds: float) -> Story:
     account.provider.treat_next(account.grant, Behaviour(delay_after=seconds))
     await asyncio.gather(*(site.use(node, account) for node in (home, other, home, other)))
     case = f"{site.engine} {seconds:.0f} s late, {rotation}"
-    return await ends_well(site, home, account, case, requests=1, within=seconds + 30)
+    return await ends_well(site, home, account, case, within=seconds + 30)
 
 
 async def dropped(site: Site) -> list[Story]:

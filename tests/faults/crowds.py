@@ -25,7 +25,7 @@ async def reads(site: Site, processes: int, count: int) -> list[Story]:
     await site.expired([account])
     case = f"{site.engine} {count} reads over {processes} processes"
     wrong = await _all(site, nodes, account, count, AT_ONCE)
-    return [await ends_well(site, nodes[0], account, case, requests=1, wrong=wrong)]
+    return [await ends_well(site, nodes[0], account, case, wrong=wrong)]
 
 
 async def herd(site: Site, count: int) -> list[Story]:
@@ -41,7 +41,7 @@ async def _herd(site: Site, nodes: list[Node], rotation: RotationMode, count: in
     account.provider.treat_next(account.grant, Behaviour(delay=1, delay_after=1))
     wrong = await _all(site, nodes, account, len(nodes) * count, len(nodes) * count)
     case = f"{site.engine} {count} calls at each of {len(nodes)} nodes, {rotation}"
-    return await ends_well(site, nodes[0], account, case, requests=1, wrong=wrong)
+    return await ends_well(site, nodes[0], account, case, wrong=wrong)
 
 
 async def leavers(site: Site, count: int, seed: int) -> list[Story]:
@@ -65,7 +65,7 @@ async def _leaver(site: Site, rotation: RotationMode, seconds: float, part: floa
     await asyncio.sleep(seconds)
     writer.transport.abort()
     case = f"{site.engine} caller leaves after {seconds:.2f} s, {rotation}, seed {seed}"
-    return await ends_well(site, home, account, case, requests=1)
+    return await ends_well(site, home, account, case)
 
 
 async def _all(site: Site, nodes: list[Node], account: Account, count: int, at_once: int) -> list[str]:

@@ -45,8 +45,8 @@ async def _end(site: Site, accounts: Sequence[Account], what: str, *, none: int 
     home, stories = site.nodes[0], []
     for account in accounts:
         rotation = account.provider.rotation
-        requests = min(none, len(account.provider.of(account.grant))) if rotation == "none" else 1
-        stories.append(ends_well(site, home, account, f"{site.engine} {what}, {rotation}", requests=requests))
+        most = none if rotation == "none" else 1
+        stories.append(ends_well(site, home, account, f"{site.engine} {what}, {rotation}", most=most))
     return await asyncio.gather(*stories)
 
 

@@ -56,7 +56,7 @@ async def _pause(site: Site, case: Pause) -> Story:
     await _ask_for(site, home, account, site.lease * 1.3)
     node.go_on()
     await asking
-    story = await ends_well(site, home, account, f"{site.engine} {case.case}", requests=1, within=2 * site.lease + 30)
+    story = await ends_well(site, home, account, f"{site.engine} {case.case}", within=2 * site.lease + 30)
     await node.end()
     return story
 
