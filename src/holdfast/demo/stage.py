@@ -84,7 +84,8 @@ async def staged(
             environment = _environment(directory, listening.address(listener), provider.url)
             settings = Settings.from_env(environment)
             wiring.prepare(settings)
-            async with wiring.serving(settings) as app:
+            # Without its worker, or a token might be refreshed ahead of the story.
+            async with wiring.serving(settings, works=False) as app:
                 startup = time.perf_counter() - began
                 logged = AccessLog(app, lambda method, route, status, _: request("vault", method, route, status))
                 async with listening.in_background(logged, listener):
