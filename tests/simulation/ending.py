@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tests.simulation.world import Prompt, Violation, World
+from tests.simulation.laws import Violation
+from tests.simulation.world import Prompt, World
 
 STEPS = 12_000
 # So often a caller comes, 100 seconds apart: longer than a lease, all patience and a token's life together.

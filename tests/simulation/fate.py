@@ -14,10 +14,11 @@ from typing import Any
 
 from tests.simulation.doors import LockKind
 from tests.simulation.ending import finish, put_right
+from tests.simulation.laws import Violation
 from tests.simulation.network import Call
 from tests.simulation.rotating_provider import LIFE, Rotation
 from tests.simulation.stage import Stage
-from tests.simulation.world import Case, Gate, Violation, World
+from tests.simulation.world import Case, Gate, World
 
 # How many of a hundred steps are held up while others go on.
 HELD_UP = 0.06

@@ -39,6 +39,10 @@ _PRESENTED = "SELECT * FROM presentations ORDER BY connection_id, attempt"
 _COUNTED = "SELECT attempt FROM connections WHERE id = :id"
 
 
+class Violation(AssertionError):
+    """A law does not hold."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """The row, opened."""
@@ -80,6 +84,7 @@ class Laws:
         self._family_of_consent: dict[tuple[str, int], Family] = {}
         self._checked: dict[Running, int] = {}
         self._moment = 0
+        self._broken: Violation | None = None
         self._deleted_at = self._granted_at = -1
         self.ops: list[Op] = []
         self._numbers = itertools.count(1)
@@ -235,12 +240,15 @@ class Laws:
 
     def arrives(self, call: Call) -> None:
         if call.granted:
+            self.excused.pop(call.granted, None)  # whoever lost it before, here it is again
             self._reads.append(Read(call.granted, call.by, call.task))
 
     # --- after every step
 
     def check(self, step: str = "") -> None:
         self._moment += 1
+        if self._broken is not None:
+            raise self._broken
         self._facts()
         self._nothing_is_lost(step)
         self._losses_are_told()
@@ -351,9 +359,9 @@ class Laws:
         )  # fmt: skip
 
     def _violated(self, law: str, how: str) -> None:
-        from tests.simulation.world import Violation
-
-        raise Violation(f"{law} {how} (step {self._moment})")
+        """Raised here, and again after the step: here may be inside the product, which an error must not end alone."""
+        self._broken = self._broken or Violation(f"{law} {how} (step {self._moment})")
+        raise self._broken
 
 
 def _after(one: Op | None, other: Op | None) -> bool:

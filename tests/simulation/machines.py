@@ -64,8 +64,14 @@ class Running(Process):
         context = copy_context()
         context.run(PROCESS.set, self)
         task = self.world.loop.create_task(work, name=f"{self.name} {name}", context=context)
+        task.add_done_callback(self._ended)
         self.tasks = [one for one in self.tasks if not one.done()] + [task]
         return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        """Nobody foresaw an error that comes as far as here."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.world.loop.complaints.append(f"{task.get_name()} ends with {error!r}")
 
     def loses_acknowledgement(self) -> bool:
         self.forgets, forgets = max(0, self.forgets - 1), self.forgets

@@ -12,10 +12,10 @@ from multiprocessing import get_context
 
 import click
 from tests.simulation.fate import TROUBLES, Run
+from tests.simulation.laws import Violation
 from tests.simulation.mutations import MUTATIONS, missing
 from tests.simulation.schedules import SCHEDULES, caught_by
 from tests.simulation.stage import staged
-from tests.simulation.world import Violation
 
 SEEDS, PORTION = 2000, 50
 # So many are tried to notice a missing safety.

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.simulation.ending import finish, put_right
+from tests.simulation.laws import Violation
 from tests.simulation.stage import Stage
-from tests.simulation.world import Case, Gate, Prompt, Violation, World
+from tests.simulation.world import Case, Gate, Prompt, World
 
 STEPS = 3000
 

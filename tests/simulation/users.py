@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from holdfast.errors import ConnectorCredentialsError, HoldfastError, RefreshRejected
+from holdfast.errors import ConnectorCredentialsError, HoldfastError, InvalidStateError, RefreshRejected
 from holdfast.store import flows, jobs, revocations
 from holdfast.store.flows import Flow, Pending
 from holdfast.usecases import connections
@@ -59,7 +59,8 @@ async def come_back(world: World, by: Running, code: str) -> str:
         async with vault.store.transaction() as tx:
             await flows.begin(scope, tx, mac, flow)
         subject = await with_connection(scope, vault, await find_enabled(scope, vault, API, service))
-        await flows.spend(vault.store, mac, b"cookie")
+        if (await flows.spend(vault.store, mac, b"cookie"))[1].ended:
+            raise InvalidStateError(flows.ENDED)  # as the callback does
         op.spent_at = world.laws.begins(op)
         await redeem(scope, vault, subject, Pending(API, service, code, None, "", {}, ("flow", mac)))
     except HoldfastError as error:

@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol
 
 from tests.simulation import users
 from tests.simulation.doors import LockKind, point_gate
-from tests.simulation.laws import Laws
+from tests.simulation.laws import Laws, Violation
 from tests.simulation.machines import Node, Running, wipe
 from tests.simulation.network import Call, Network
 from tests.simulation.rotating_provider import Provider, Rotation
@@ -33,10 +33,6 @@ from holdfast.usecases.vault import Vault
 
 API = "crm"
 SCHEDULE_SHOWN = 400
-
-
-class Violation(AssertionError):
-    """A law does not hold."""
 
 
 @dataclass(frozen=True)
@@ -330,9 +326,9 @@ class World:
     def _did(self, what: str) -> None:
         self.schedule.append(what)
         self.loop.settle()
+        self.laws.check(what)
         if self.loop.complaints:
             raise Violation(self.loop.complaints[0])
-        self.laws.check(what)
 
     def _end_session(self, one: Running, *, noticed: bool = False) -> None:
         if self.case.lock == "session":

@@ -74,6 +74,15 @@ async def stand(
     [Presentation(START - 9, START, None)], [], Replay(), START, nobody, 0, True
 )  # on the edge of all: settled, expired, patience over
 @example([Presentation(START - 9, START - 1, "none")], [], Replay(), None, nobody, 0, True)
+@example(
+    [Presentation(START - 9_000, START - 8_000, "none"), Presentation(START - 1_000, START, "none")],
+    [],
+    Replay(grace=5_000),
+    None,
+    nobody,
+    0,
+    True,
+)  # the window counts from the first one
 async def test_a_claim_is_given_where_the_token_may_be_presented(
     store: Store,
     scope: ConsumerScope,

@@ -129,6 +129,31 @@ async def test_a_mark_is_not_made_when_the_lease_has_run_out(
     assert await presented(store) == []
 
 
+async def test_an_attempt_is_one_claim_though_its_process_has_the_next_one(
+    store: Store, scope: ConsumerScope, held: Connection, clock: TestClock
+) -> None:
+    """What is late of the first attempt marks, holds and frees nothing of the second."""
+    first = await claimed(scope, store, held)
+    clock.advance(LEASE)
+    second = await claimed(scope, store, held)
+    assert first is not None
+    assert second is not None
+
+    assert not await presentations.mark(scope, store, first, TERMS)
+    assert not await presentations.beat(scope, store, first, TERMS)
+    await presentations.take_back(scope, store, first)
+    assert await presentations.mark(scope, store, second, TERMS)
+
+
+async def test_a_claim_that_is_free_is_not_held_any_more(store: Store, scope: ConsumerScope, held: Connection) -> None:
+    """A sign of life that comes after the end of its attempt makes nobody wait."""
+    claim = await sent(scope, store, held)
+    await presentations.take_back(scope, store, claim)
+
+    assert not await presentations.beat(scope, store, claim, TERMS)
+    assert (await row(store))["lease_until"] == 0
+
+
 async def test_a_presentation_says_who_and_until_when(store: Store, scope: ConsumerScope, held: Connection) -> None:
     """By the clock of the database: what is dead by then has acted, or never will."""
     await sent(scope, store, held)
