@@ -147,7 +147,7 @@ async def ends_well(
     within: float = 60.0,
     wrong: Sequence[str] = (),
 ) -> Story:
-    """The story of a connection that must work again `within` so many seconds, and have cost one request, `most` at the most."""
+    """The story of a connection that must work again `within` so many seconds, and have cost one request or `most`."""
     story = Story(case, wrong=[*wrong])
     end = time.monotonic() + within
     answer = await site.use(node, account)
