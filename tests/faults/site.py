@@ -142,6 +142,10 @@ class Site:
         given = {"access_token": access, "refresh_token": refresh, "issued_at": issued, "expires_in": life}
         made = await self.ask(node, account, "POST", "/import", {"credentials": given})
         assert made.status == 200, made
+        # Or the worker would refresh a short token ahead, before the fault.
+        await self.database.run(
+            "UPDATE connections SET due_at = NULL WHERE consumer_id = :consumer", consumer=account.consumer
+        )
         if provider.of(grant):  # the import took so long that the token had to be refreshed: another customer
             return await self.connect(node, rotation, good=good)
         account.connection_id = (await self._row(account))["id"]
