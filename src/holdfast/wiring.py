@@ -215,6 +215,7 @@ async def working(
         log.warning("failpoints_armed", what=settings.failpoint)
     async with open_vault(settings, clock=clock, apart=apart, terms=terms) as vault:
         await vault.locks.check()
+        vault.spool.reconsider()
         await recovery.recover(vault)
         async with _housekeeping(vault), worker.running(vault, kinds):
             yield vault

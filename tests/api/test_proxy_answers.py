@@ -66,6 +66,8 @@ async def test_what_is_not_the_services_to_say_stays_there(mirrored: Deployment)
         "clear-site-data": '"*"', "content-security-policy": "default-src *", "alt-svc": "h3", "refresh": "0; url=/x",
         "x-apideck-downstream-error": "false", "x-apideck-request-id": "forged", "cache-control": "public, max-age=99",
         "connection": "x-hop, close", "x-hop": "1", "proxy-authenticate": "Basic", "keep-alive": "timeout=1",
+        "x-accel-redirect": "/internal", "x-sendfile": "/etc/passwd", "surrogate-control": "max-age=99",
+        "cdn-cache-control": "max-age=99", "edge-cdn-cache-control": "max-age=99",
     }  # fmt: skip
 
     headers = await told(mirrored, 200, sent, b"<script>")

@@ -119,6 +119,17 @@ async def test_a_stream_is_written_as_it_comes() -> None:
     assert [piece for piece in wire.pieces if piece] == [head, b"3\r\none\r\n", b"3\r\ntwo\r\n", b"0\r\n\r\n"]
 
 
+async def test_a_stream_to_an_old_client_ends_with_its_connection() -> None:
+    """HTTP/1.0 knows no chunks (RFC 9112 section 6.1): the body is as it is, and the end of the line is its end."""
+    pieces = [{"type": "http.response.body", "body": piece, "more_body": True} for piece in (b"one", b"two")]
+    made, wire = connection([start(200), *pieces, {"type": "http.response.body"}])
+
+    await ask(made, GET.replace(b"HTTP/1.1", b"HTTP/1.0"))
+
+    assert b"".join(wire.pieces) == b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nonetwo"
+    assert wire.closed
+
+
 @pytest.mark.parametrize(
     ("request_", "begun", "expected"),
     [
@@ -128,6 +139,12 @@ async def test_a_stream_is_written_as_it_comes() -> None:
             start(520, (b"content-length", b"0")),
             b"HTTP/1.1 520 \r\ncontent-length: 0\r\n\r\n",
             id="a status without words",
+        ),
+        pytest.param(
+            GET,
+            start(999, (b"content-length", b"0")),
+            b"HTTP/1.1 999 \r\ncontent-length: 0\r\n\r\n",
+            id="a status of somebody's own",
         ),
         pytest.param(
             GET.replace(b"GET", b"HEAD"),

@@ -54,6 +54,8 @@ def test_a_path_is_segments(pattern: str, path: str, fits: bool) -> None:
 DISGUISES = (
     "/v1/users", "/v1//users", "//v1/users", "/v1/users/", "/V1/Users", "/v1/%75sers", "/v1/%2575sers", "/v1%2fusers",
     "/v1%2Fusers", "/v1/users;jsessionid=1", "/v1;x/users", "/v1/users%3bx", "/v1\\users", "/v1%5cusers", "/v1/%55SERS",
+    "/v1/leads/..%2fusers", "/v1/leads/..%5cusers", "/v1/leads/%252e%252e/users", "/v1/leads/%2e%2e%2fusers",
+    "/v1/leads/a%2f..%2f..%2fusers", "/v1/%2e%2fusers",
 )  # fmt: skip
 
 
@@ -70,7 +72,14 @@ def test_an_allowed_path_is_written_plainly(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"x-http-method-override": "delete"}, {"x-http-method": "DELETE"}, {"x-method-override": " DELETE "}]
+    "headers",
+    [
+        {"x-http-method-override": "delete"},
+        {"x-http-method": "DELETE"},
+        {"x-method-override": " DELETE "},
+        {"x_http_method_override": "DELETE"},
+        {"x-http-method-override": "GET, DELETE"},
+    ],
 )
 def test_a_method_in_disguise_is_that_method(headers: dict[str, str]) -> None:
     """Some servers take a POST for a DELETE if a header, or a parameter, says so."""

@@ -257,6 +257,20 @@ async def test_a_refusal_that_a_later_attempt_has_overtaken_is_not_heeded(
     assert (await row(store))["lease_owner"] == OTHER.process
 
 
+async def test_a_refusal_that_was_overtaken_is_an_outcome_all_the_same(
+    store: Store, scope: ConsumerScope, held: Connection, clock: TestClock
+) -> None:
+    """Its sender has spoken, so that nobody waits for it; the later attempt's own presentation is not touched."""
+    mine = await sent(scope, store, held)
+    await store.q.run("UPDATE connections SET expires_at = 0")
+    clock.advance(OVER)
+    await sent(scope, store, held, OTHER)
+
+    await presentations.spoke(scope, store, mine)
+
+    assert [one["outcome"] for one in await presented(store)] == ["refused", None]
+
+
 async def test_another_grant_ends_claim_and_presentations(store: Store, scope: ConsumerScope, held: Connection) -> None:
     """What became of an earlier refresh token matters no more, and its claim is nobody's."""
     claim = await sent(scope, store, held)

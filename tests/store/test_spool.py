@@ -238,6 +238,18 @@ async def test_what_does_not_open_is_set_aside_and_counts_as_answered(
     assert [path.suffix for path in directory.iterdir() if entry.process in path.name] == [".unreadable"]
 
 
+async def test_what_was_set_aside_is_looked_at_again_by_the_next_start(
+    store: Store, scope: ConsumerScope, directory: Path
+) -> None:
+    """What was missing then, a connector or a master key, may be there now."""
+    spool = await left_behind(store, scope, directory)
+    (entry,) = spool.left()
+    entry.set_aside("unreadable")
+    spool.reconsider()
+
+    assert [found.path for found in spool.left()] == [entry.path]
+
+
 @pytest.mark.parametrize("content", [b"", b"\x00" * 100, b'{"about": {}}'])
 async def test_a_file_that_is_not_ours_is_set_aside(
     store: Store, scope: ConsumerScope, directory: Path, content: bytes

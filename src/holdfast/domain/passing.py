@@ -31,7 +31,12 @@ _STAYS_THERE: Final = _HOP | frozenset((
     b"nel", b"report-to", b"reporting-endpoints", b"expect-ct", b"public-key-pins", b"service-worker-allowed",
     b"cache-control", b"pragma", b"expires", b"age", b"date",
 ))  # fmt: skip
-_STAYS_THERE_FROM: Final = (b"access-control-", b"x-apideck-", b"proxy-", b"holdfast-")
+_STAYS_THERE_FROM: Final = (
+    b"access-control-", b"x-apideck-", b"proxy-", b"holdfast-",
+    # By which a server tells the one in front of it what to send, or a shared cache what to keep.
+    b"x-accel-", b"x-sendfile", b"x-lighttpd-send-file", b"x-reproxy-", b"surrogate-", b"cdn-",
+)  # fmt: skip
+_CACHES: Final = b"-cdn-cache-control"
 # A word of an API, such as `leads`, `custom-fields`, `v2.1` or `$metadata`; everything else may name somebody.
 _WORD: Final = re.compile(r"v\d{1,3}(?:\.\d{1,3})?|\d(?:\.\d)?|[$_]?[A-Za-z]+(?:[._-][A-Za-z]+)*")
 WORD_LIMIT: Final = 32
@@ -44,7 +49,8 @@ def onward(headers: Iterable[Raw]) -> dict[str, str]:
     found: dict[str, str] = {}
     named = _named_by_connection(headers)
     for name, value in headers:
-        if name in _ENDS_HERE or name in named or name.startswith(_ENDS_HERE_FROM):
+        plain = name.replace(b"_", b"-")  # which is how many servers read it
+        if plain in _ENDS_HERE or name in named or plain.startswith(_ENDS_HERE_FROM):
             continue
         key, text = name.decode("latin-1"), _text(value)
         found[key] = f"{found[key]}, {text}" if key in found else text
@@ -56,10 +62,12 @@ def back(status: int, headers: Iterable[Raw], url: str, *, bodiless: bool) -> li
     says that the answer's length is that of a body which does not come."""
     lowered = [(name.lower(), value) for name, value in headers]
     named = _named_by_connection(lowered)
-    unframed = bodiless or status in _NO_BODY
+    lengths = [value for name, value in lowered if name == b"content-length"]
+    # What is not one number is read in more than one way (RFC 9110 section 8.6).
+    unframed = bodiless or status in _NO_BODY or len(lengths) > 1 or not all(map(bytes.isdigit, lengths))
     passed: list[Raw] = []
     for name, value in lowered:
-        if name in _STAYS_THERE or name in named or name.startswith(_STAYS_THERE_FROM):
+        if name in _STAYS_THERE or name in named or name.startswith(_STAYS_THERE_FROM) or name.endswith(_CACHES):
             continue
         if name == b"content-length" and unframed:
             continue

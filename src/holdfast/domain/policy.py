@@ -69,7 +69,9 @@ def _admitted(rules: list[Rule], method: str, path: str) -> bool:
 
 def _methods(method: str, url: str, headers: Mapping[str, str]) -> set[str]:
     """The method, and what a server may take it for."""
-    said = {headers.get(name, "") for name in _OVERRIDES}
+    # CGI and its successors take `_` for `-`, and of a header that comes twice some servers take the last.
+    spelled = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    said = {text for name, value in spelled if name in _OVERRIDES for text in value.split(",")}
     said |= {value for name, value in parse_qsl(urlsplit(url).query) if name == _OVERRIDING}
     return {method, *(text.strip().upper() for text in said if text)}
 
@@ -83,13 +85,25 @@ def _exact(path: str) -> tuple[str, ...] | None:
 
 
 def _readings(path: str) -> set[tuple[str, ...]]:
-    """What servers may take a path for: decoded once or to the end, with and without parameters, in small letters."""
+    """What servers may take a path for: decoded once or to the end, with and without parameters, with segments of dots
+    as they stand or followed (RFC 3986 section 5.2.4), in small letters."""
     readings = {path}
     while path != (path := unquote(path, errors="replace")):
         readings.add(path)
     texts = [text.replace("\\", "/").lower() for text in readings]
     texts += [re.sub(r";[^/]*", "", text) for text in texts]
-    return {tuple(filter(None, text.split("/"))) for text in texts}
+    split = {tuple(filter(None, text.split("/"))) for text in texts}
+    return split | set(map(_followed, split))
+
+
+def _followed(segments: tuple[str, ...]) -> tuple[str, ...]:
+    found: list[str] = []
+    for segment in segments:
+        if segment == "..":
+            del found[-1:]
+        elif segment != ".":
+            found.append(segment)
+    return tuple(found)
 
 
 def _pattern(path: str, *, exact: bool) -> tuple[str, ...]:

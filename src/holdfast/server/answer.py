@@ -21,6 +21,7 @@ class Cycle(RequestResponseCycle):
     """One request and its answer. The names of an answer's headers are lower case, as ASGI has them."""
 
     _head = b""  # while it waits for the body
+    _until_closed = False
 
     async def send(self, message: Message) -> None:  # type: ignore[override]
         """Takes a message of the application. RuntimeError for one that cannot follow those before, or is malformed."""
@@ -42,7 +43,10 @@ class Cycle(RequestResponseCycle):
         told = dict(headers)
         length = told.get(b"content-length")
         self.expected_content_length = int(length or 0)
-        self.chunked_encoding = length is None and status not in _BODILESS and self.scope["method"] != "HEAD"
+        bodiless = status in _BODILESS or self.scope["method"] == "HEAD"
+        old = self.scope["http_version"] == "1.0"  # to which an answer without a length ends with its connection
+        self.chunked_encoding = length is None and not bodiless and not old
+        self._until_closed = length is None and not bodiless and old
         if self.chunked_encoding and b"transfer-encoding" not in told:
             headers.append((b"transfer-encoding", b"chunked"))
         if told.get(b"connection") == b"close":
@@ -56,7 +60,7 @@ class Cycle(RequestResponseCycle):
             body = b""
         elif self.chunked_encoding:
             body = _chunk(body) if more else _chunk(body) + b"0\r\n\r\n"
-        else:
+        elif not self._until_closed:
             self.expected_content_length -= len(body)
             if self.expected_content_length < 0 or (self.expected_content_length and not more):
                 raise RuntimeError("the answer is not as long as its head says")
@@ -75,7 +79,8 @@ class Cycle(RequestResponseCycle):
 
 def _head(status: int, headers: Headers) -> bytes:
     """The status line and the headers. RuntimeError if one holds a line break, and with it another header."""
-    lines = [STATUS_LINE[status].removesuffix(b"\r\n"), *map(b": ".join, headers)]
+    words = STATUS_LINE.get(status, b"HTTP/1.1 %d \r\n" % status)  # some services make up statuses of their own
+    lines = [words.removesuffix(b"\r\n"), *map(b": ".join, headers)]
     head = b"\r\n".join(lines) + b"\r\n\r\n"
     if len(head.splitlines()) != len(lines) + 1 or b"\0" in head:
         raise RuntimeError("a header holds a line break or a NUL")

@@ -182,6 +182,11 @@ async def refused(scope: ConsumerScope, tx: Store, claim: Claim) -> bool:
     return True
 
 
+async def spoke(scope: ConsumerScope, store: Store, claim: Claim) -> None:
+    """Says that the provider refused the token of an attempt that another one has outrun."""
+    await store.q.run(_REFUSED, **_presented(claim))
+
+
 async def bury(scope: ConsumerScope, store: Store, connection: Connection, terms: Terms) -> None:
     """Speaks for senders that are known to be dead and to have left no answer: their requests settle from now on."""
     named = {**key_of(scope, connection.unified_api, connection.service_id), "id": connection.id}

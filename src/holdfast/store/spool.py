@@ -155,6 +155,12 @@ class Spool:
         ]
         return sorted(found, key=lambda entry: entry.about.asked_at)
 
+    def reconsider(self) -> None:
+        """What was set aside is looked at once more: its connector or its master key may have been missing then."""
+        for path in self._directory.glob(f"*{_UNREADABLE}"):
+            with contextlib.suppress(FileNotFoundError):
+                path.rename(path.with_suffix(_ANSWER))
+
     def dead(self, named: Iterable[str] = ()) -> list[str]:
         """Processes of this node that live no more: those that have left a trace here, and those that are `named`."""
         traces = {path.stem for path in self._directory.glob(f"*{_PROCESS}")}
@@ -228,14 +234,19 @@ def _write(path: Path, content: bytes) -> None:
     try:
         _sync(unfinished, content)
         unfinished.rename(path)
+        _sync_directory(path.parent)
     except OSError:
         unfinished.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         raise
-    directory = os.open(path.parent, os.O_RDONLY)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
     try:
-        os.fsync(directory)
+        os.fsync(descriptor)
     finally:
-        os.close(directory)
+        os.close(descriptor)
 
 
 def _sync(path: Path, content: bytes) -> None:

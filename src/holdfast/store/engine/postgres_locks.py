@@ -21,9 +21,12 @@ log = structlog.get_logger()
 
 # The session is not idle for want of use, and a dead peer is noticed within a minute. Not as start-up parameters, which
 # a pooler refuses.
-_SETTINGS: Final = """
-SET idle_session_timeout = 0; SET tcp_keepalives_idle = 20; SET tcp_keepalives_interval = 10;
-SET tcp_keepalives_count = 3"""
+_SETTINGS: Final = (
+    "SET idle_session_timeout = 0",
+    "SET tcp_keepalives_idle = 20",
+    "SET tcp_keepalives_interval = 10",
+    "SET tcp_keepalives_count = 3",
+)
 _TAKE, _FREE = "SELECT pg_try_advisory_lock($1)", "SELECT pg_advisory_unlock($1)"
 _WHO = "SELECT pg_backend_pid()"
 _FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
@@ -92,16 +95,22 @@ class SessionLocks:
             freed = await session.ask(_FREE, key)
         except _FAULTS:
             freed = False
+        except asyncio.CancelledError:
+            session.end()
+            raise
         if not freed:  # it still holds what nobody here knows of any more
             session.end()
 
     async def _take(self, key: int) -> tuple[_Session, bool]:
+        session: _Session | None = None
         try:
             session = await self._living()
             return session, bool(await session.ask(_TAKE, key))
-        except _FAULTS as error:
-            if self._session is not None:  # it may have taken the lock without our hearing of it
-                self._session.end()
+        except (*_FAULTS, asyncio.CancelledError) as error:
+            if session is not None:  # it may have taken the lock without our hearing of it
+                session.end()
+            if isinstance(error, asyncio.CancelledError):
+                raise
             raise Unavailable(f"PostgreSQL gives no lock right now ({type(error).__name__}).") from None
 
     async def _living(self) -> _Session:
@@ -157,6 +166,7 @@ class _Advisory:
 
 async def _connect(url: str) -> Any:
     connection = await asyncpg.connect(url, timeout=PATIENCE, command_timeout=PATIENCE, statement_cache_size=0)
-    with suppress(asyncpg.UndefinedObjectError):  # a server without such a setting
-        await connection.execute(_SETTINGS)
+    for setting in _SETTINGS:
+        with suppress(asyncpg.UndefinedObjectError):  # a server without such a setting
+            await connection.execute(setting)
     return connection

@@ -21,6 +21,7 @@ from holdfast import failpoints
 from holdfast.domain.tenancy import ConsumerScope
 from holdfast.errors import (
     ClientRefused,
+    ConflictError,
     ConnectorCredentialsError,
     GrantRejected,
     HoldfastError,
@@ -184,7 +185,7 @@ async def _beat(one: Attempt) -> None:
     asked by then, and its answer is kept if the grant is still the same."""
     while True:
         await asyncio.sleep(one.vault.terms.beat)
-        with contextlib.suppress(Unavailable):
+        with contextlib.suppress(Unavailable, ConflictError):
             if not await presentations.beat(one.scope, one.vault.store, one.claim, one.vault.terms):
                 log.warning("refresh_claim_lost", service=one.claim.service_id)
                 return

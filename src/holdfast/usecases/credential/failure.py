@@ -69,6 +69,8 @@ async def note(
     try:
         _, after = await connections.change(scope, vault.store, subject.connector, subject.unified_api, decide, free)
     except Outrun:
+        # What the provider said of the token is true all the same: nobody need wait for this sender.
+        await presentations.spoke(scope, vault.store, claim)
         return Outcome(subject, error=Unavailable("Another process is refreshing this credential."))
     _tell(asked, failure, error)
     if after is not None and after.grant is not None and not after.same_grant(asked) and after.failure is None:

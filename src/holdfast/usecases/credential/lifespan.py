@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from holdfast.domain.tenancy import ConsumerScope
 from holdfast.domain.upkeep import next_due
-from holdfast.errors import Unavailable
+from holdfast.errors import ConflictError, Unavailable
 from holdfast.store import lifespan
 from holdfast.usecases.subject import Held
 from holdfast.usecases.vault import Vault
@@ -46,6 +46,6 @@ async def learn(scope: ConsumerScope, vault: Vault, dead: Held, renewed: Held, d
         return
     lesson = replace(renewed.connection, grant=replace(after, learned_life=life))
     due_at = next_due(lesson, renewed.connector, vault.clock.now())
-    with contextlib.suppress(Unavailable):
+    with contextlib.suppress(Unavailable, ConflictError):
         await lifespan.learn(scope, vault.store, renewed.connection, life, due_at)
         log.info("life_learned", connection=lesson.id, service=lesson.service_id, seconds=life // 1000)

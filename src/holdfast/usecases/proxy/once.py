@@ -124,7 +124,7 @@ class _Once:
             return Kept(self.request, passed.status, tuple(passed.headers(bodiless=passed.bodiless)), bytes(body))
 
     async def _gave_nothing(self, error: Exception) -> None:
-        if isinstance(error, NoAnswer) and error.may_have_acted:
+        if isinstance(error, TimeoutError) or (isinstance(error, NoAnswer) and error.may_have_acted):
             await self._settled("unknown", Kept(self.request))
         else:
             await self._write(lambda: answers.drop(self._scope, self._vault.store, self._name))
