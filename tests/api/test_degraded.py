@@ -140,7 +140,7 @@ async def test_a_deleted_connection_stays_deleted(vault: Deployment) -> None:
     """A call that was under way when the connection was deleted writes nothing of it."""
     await vault.connect()
     slow_503 = Behaviour(delay=5, acts=False, answer=RawAnswer(503, {}))
-    with vault.provider.behave("api", slow_503):
+    with vault.provider.behave("api", slow_503, times=1):
         call = asyncio.create_task(vault.get(FIELDS))
         await vault.clock.asleep(1)
         await vault.delete(PATH)

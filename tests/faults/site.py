@@ -153,7 +153,8 @@ class Site:
 
     async def expired(self, accounts: Iterable[Account]) -> None:
         """Returns when nobody's access token is good any more."""
-        while any(account.provider.is_good(account.grant) for account in accounts):
+        waited_for = list(accounts)
+        while any(account.provider.is_good(account.grant) for account in waited_for):
             await asyncio.sleep(0.05)
 
     async def use(self, node: Node, account: Account) -> Answer:

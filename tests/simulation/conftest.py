@@ -1,4 +1,4 @@
-"""One stage for all runs of a session."""
+"""One stage for the runs of a module: what it changes in this process it changes for no other test."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from tests.simulation.stage import Stage, staged
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     with staged() as stage:
         yield stage
