@@ -267,7 +267,7 @@ async def test_the_gate_stands_before_a_kept_answer(mirrored: Deployment) -> Non
     assert (await write(mirrored)).status == 422
 
 
-@pytest.mark.parametrize("key", ["k" * 256, "ключ".encode().decode("latin-1")])
+@pytest.mark.parametrize("key", ["", "k" * 256, "ключ".encode().decode("latin-1")])
 async def test_a_key_is_a_short_printable_text(mirrored: Deployment, key: str) -> None:
-    """Of ASCII, 255 characters at most."""
+    """Of ASCII, 255 characters at most. An empty one is no key left out, but a mistake that would cost the promise."""
     assert ((await write(mirrored, key=key)).status, arrived(mirrored)) == (400, [])

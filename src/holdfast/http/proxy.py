@@ -221,6 +221,8 @@ def _said(headers: list[passing.Raw]) -> tuple[dict[str, str], int | None]:
     found: dict[str, str] = {}
     length: int | None = None
     for name, value in headers:
+        if name == b"idempotency-key" and not value:
+            raise RequestHeadersValidationError(f"{IDEMPOTENCY_KEY} is empty; leave it out, or name the write.")
         if name in _DECISIVE and value:
             if name.decode() in found:
                 raise RequestHeadersValidationError(f"{name.decode()} was sent more than once.")
